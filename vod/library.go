@@ -1,0 +1,25 @@
+package vod
+
+import "context"
+
+// Library is the store of assets and media; storage/db implements it.
+//
+// Every method returns ErrNotFound for an unknown id; all are safe for
+// concurrent use, and what a method acknowledged survives a kill.
+type Library interface {
+	// CreateAsset adds a new asset. ErrConflict if the id exists.
+	CreateAsset(ctx context.Context, a Asset) error
+	// Asset returns one asset.
+	Asset(ctx context.Context, id AssetID) (Asset, error)
+	// Assets returns all assets, oldest first.
+	Assets(ctx context.Context) ([]Asset, error)
+	// UpdateAsset reads the asset, lets change alter it, and writes it, in one
+	// transaction. An error of change is returned and nothing is written.
+	UpdateAsset(ctx context.Context, id AssetID, change func(*Asset) error) (Asset, error)
+	// PutMedia stores a finished media (a slate: m.Asset is empty). For a
+	// recording the asset becomes Ready with this Media and Revision in the
+	// same transaction. Putting the same id again is not an error.
+	PutMedia(ctx context.Context, m Media) error
+	// Media returns one media.
+	Media(ctx context.Context, id MediaID) (Media, error)
+}
