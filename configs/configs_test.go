@@ -1,0 +1,187 @@
+package configs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "reprise.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestExampleIsTheDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := Load("reprise.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), got); diff != "" {
+		t.Errorf("reprise.yaml does not say the defaults (-default +file):\n%s", diff)
+	}
+	paths, _ := Keys()
+	file := "\n" + Example()
+	for _, path := range paths {
+		_, tail, _ := strings.Cut(path, ".")
+		if !strings.Contains(file, "\n  "+tail+":") {
+			t.Errorf("reprise.yaml does not name %s", path)
+		}
+	}
+}
+
+func TestShowComesBack(t *testing.T) {
+	t.Parallel()
+	want := Default()
+	want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "::1"}
+	want.HTTP.PublicURL = "https://video.example.org"
+	want.Stream.Depth = 90 * time.Minute
+	want.Ingest.MaxSize = 1500 * MiB
+	got, err := Load(write(t, Show(want)), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	want.Tokens.Secret = "0123456789abcdef0123456789abcdef"
+	if strings.Contains(Show(want), want.Tokens.Secret) {
+		t.Error("Show tells the secret")
+	}
+}
+
+func TestLaterLayersCover(t *testing.T) {
+	t.Parallel()
+	file := write(t, "http:\n  listen: :1\n  publicUrl: https://file.example.org\nlog:\n  level: warn\ningest:\n")
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("0123456789abcdef0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"HOME=/root", "REPRISE_CONFIG=" + file, "REPRISE_HTTP_LISTEN=:2", "REPRISE_HTTP_PUBLIC_URL=https://env.example.org",
+		"REPRISE_TOKENS_SECRET_FILE=" + secret, "REPRISE_HTTP_TRUSTEDPROXIES=10.0.0.0/8, 192.0.2.1",
+	}
+	got, err := Load(file, env, []string{"http.listen=:3", "stream.depth=20m", "ingest.maxSize=2GB"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.HTTP.Listen = ":3"
+	want.HTTP.PublicURL = "https://env.example.org"
+	want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.1"}
+	want.Log.Level = "warn"
+	want.Stream.Depth = 20 * time.Minute
+	want.Ingest.MaxSize = 2e9
+	want.Tokens.Secret = "0123456789abcdef0123456789abcdef"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	file := write(t, `
+http:
+  lisen: :1
+  publicUrl: ftp://x
+  idleTimeout: ten
+log: loud
+stream:
+  depth: 5s
+ingest:
+  workers: many
+  maxSize: 3 apples
+metrics: {listen: nowhere}
+tokens: {secret: short}
+rtsp: {}
+`)
+	_, err := Load(file,
+		[]string{"REPRISE_HTTP_LISTENN=:2", "REPRISE_LOG_LEVEL_FILE=/x", "REPRISE_TOKENS_SECRET_FILE=/nowhere/at/all",
+			"REPRISE_HTTP_DRAINTIMEOUT=1s", "REPRISE_HTTP_DRAIN_TIMEOUT=2s"},
+		[]string{"http.listen", "data.dirr=x", "log.format=xml"})
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("no faults, but %v", err)
+	}
+	for _, word := range []string{
+		"http.lisen: no such key (did you mean http.listen?)",
+		`http.publicUrl: "ftp://x" is not an address`,
+		`http.idleTimeout: "ten" is not a duration`,
+		`log: a section is needed, not "loud"`,
+		"stream.depth: 5s is not between 1m0s and 24h0m0s",
+		`ingest.workers: "many" is not a whole number`,
+		`ingest.maxSize: "3 apples" is not a size`,
+		`metrics.listen: "nowhere" is not host:port`,
+		"tokens.secret: at least 32 characters are needed; this one has 5",
+		"rtsp: no such key",
+		"REPRISE_HTTP_LISTENN: no such key",
+		"REPRISE_LOG_LEVEL_FILE: no such key",
+		"REPRISE_TOKENS_SECRET_FILE: open /nowhere/at/all",
+		"REPRISE_HTTP_DRAIN_TIMEOUT: http.drainTimeout is set by REPRISE_HTTP_DRAINTIMEOUT already",
+		"--set http.listen: write key=value",
+		"--set data.dirr: no such key (did you mean data.dir?)",
+		`log.format: "xml" is none of text, json`,
+	} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("not told: %s", word)
+		}
+	}
+	if len(faults) != 17 {
+		t.Errorf("%d faults, not 17:\n%v", len(faults), err)
+	}
+}
+
+func TestFilesThatAreNone(t *testing.T) {
+	t.Parallel()
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil, nil); err == nil || !strings.Contains(err.Error(), "there is no such file") {
+		t.Errorf("a missing file gives %v", err)
+	}
+	if _, err := Load(write(t, "http:\n  listen: :1\n  listen: :2\n"), nil, nil); err == nil {
+		t.Error("a key given twice was accepted")
+	}
+	if _, err := Load(write(t, ""), nil, nil); err != nil {
+		t.Errorf("an empty file gives %v", err)
+	}
+}
+
+func TestNamesInTheEnvironmentDiffer(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{FileVariable: "the file"}
+	for _, k := range keys() {
+		name := Prefix + environment(k.path)
+		if other, twice := seen[name]; twice {
+			t.Errorf("%s and %s have one variable", k.path, other)
+		}
+		seen[name] = k.path
+		if strings.ReplaceAll(variable(k.path), "_", "") != environment(k.path) {
+			t.Errorf("%s: %s does not read back", k.path, variable(k.path))
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Size{"0": 0, "17": 17, "17B": 17, "4 KiB": 4096, "64GiB": 64 << 30, "2TB": 2e12, "3kB": 3000} {
+		got, err := ParseSize(text)
+		if err != nil || got != want {
+			t.Errorf("ParseSize(%q) = %d, %v", text, got, err)
+		}
+		if again, err := ParseSize(got.String()); err != nil || again != got {
+			t.Errorf("%q does not come back: %d, %v", got.String(), again, err)
+		}
+	}
+	for _, text := range []string{"", "GiB", "1.5GiB", "-1", "9223372036854775807KiB", "1 apple"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q) = %d", text, got)
+		}
+	}
+}

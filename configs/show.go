@@ -1,0 +1,75 @@
+package configs
+
+import (
+	_ "embed"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed reprise.yaml
+var example string
+
+// Example returns reprise.yaml: every key with its default, and what it does.
+func Example() string { return example }
+
+// Show returns c as YAML that Load takes back. Secrets are left out, with a
+// word that one is set.
+func Show(c Config) string {
+	var b strings.Builder
+	root, section := reflect.ValueOf(c), ""
+	for _, k := range keys() {
+		head, tail, _ := strings.Cut(k.path, ".")
+		if head != section {
+			fmt.Fprintf(&b, "%s:\n", head)
+			section = head
+		}
+		field := root.FieldByIndex(k.index)
+		if k.secret && field.String() != "" {
+			fmt.Fprintf(&b, "  # %s is set, and not shown\n", tail)
+			continue
+		}
+		fmt.Fprintf(&b, "  %s: %s\n", tail, scalar(field))
+	}
+	return b.String()
+}
+
+// Keys returns the path of every key and its variable in the environment, in the order of the file.
+func Keys() (paths, variables []string) {
+	for _, k := range keys() {
+		paths = append(paths, k.path)
+		variables = append(variables, Prefix+variable(k.path))
+	}
+	return paths, variables
+}
+
+// scalar prints one value as YAML.
+func scalar(field reflect.Value) string {
+	switch v := field.Interface().(type) {
+	case string:
+		return strconv.Quote(v)
+	case []string:
+		quoted := make([]string, len(v))
+		for i, s := range v {
+			quoted[i] = strconv.Quote(s)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	case time.Duration:
+		return shortDuration(v)
+	}
+	return fmt.Sprint(field.Interface())
+}
+
+// shortDuration prints 15m0s as 15m, 2h0m0s as 2h.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
