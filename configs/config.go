@@ -51,7 +51,9 @@ type Log struct {
 
 // Database is where rows are kept.
 type Database struct {
-	Path string `koanf:"path"` // SQLite file; empty: DATA/reprise.db
+	// DSN is the path of an SQLite file; empty: DATA/reprise.db. A secret, since
+	// the address of a database server holds a password.
+	DSN string `koanf:"dsn" secret:"true"`
 }
 
 // Storage is where objects (films, segments) are kept.
@@ -63,14 +65,12 @@ type Storage struct {
 type Ingest struct {
 	FFmpeg      string        `koanf:"ffmpeg"`
 	FFprobe     string        `koanf:"ffprobe"`
-	Preset      string        `koanf:"preset"`      // of x264
+	Preset      string        `koanf:"preset"`      // of x264; auto: by the number of cores
 	Workers     int           `koanf:"workers"`     // recordings at the same time
 	Threads     int           `koanf:"threads"`     // of one ffmpeg; 0: all cores
-	MaxSize     Size          `koanf:"maxSize"`     // of one recording
 	MaxDuration time.Duration `koanf:"maxDuration"` // of one recording
-	MaxMemory   Size          `koanf:"maxMemory"`   // of one ffmpeg
-	MaxTime     time.Duration `koanf:"maxTime"`     // of one ffmpeg run
-	MinFree     Size          `koanf:"minFree"`     // disk space that stays free
+	MaxMemory   Size          `koanf:"maxMemory"`   // address space of one ffmpeg
+	Timeout     time.Duration `koanf:"timeout"`     // of one ffmpeg, beside 30 times the film's length
 }
 
 // Stream is what viewers get.
@@ -80,9 +80,8 @@ type Stream struct {
 
 // Tokens is how long what opens a door lives.
 type Tokens struct {
-	Secret       string        `koanf:"secret" secret:"true"` // ≥ 32 characters; empty: made once, DATA/secret
-	LinkLife     time.Duration `koanf:"linkLife"`             // of a link, after the event's last day
-	PlaybackLife time.Duration `koanf:"playbackLife"`         // of a playback token
+	LinkLife     time.Duration `koanf:"linkLife"`     // of a link, after the event's last day
+	PlaybackLife time.Duration `koanf:"playbackLife"` // of a playback token
 }
 
 // Default returns the configuration of a server that was told nothing.
@@ -104,13 +103,11 @@ func Default() Config {
 		Ingest: Ingest{
 			FFmpeg:      "ffmpeg",
 			FFprobe:     "ffprobe",
-			Preset:      "veryfast",
+			Preset:      "auto",
 			Workers:     1,
-			MaxSize:     64 * GiB,
 			MaxDuration: 12 * time.Hour,
-			MaxMemory:   4 * GiB,
-			MaxTime:     24 * time.Hour,
-			MinFree:     1 * GiB,
+			MaxMemory:   12 * GiB,
+			Timeout:     10 * time.Minute,
 		},
 		Stream: Stream{Depth: 15 * time.Minute},
 		Tokens: Tokens{LinkLife: 100 * 24 * time.Hour, PlaybackLife: 12 * time.Hour},

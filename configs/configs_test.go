@@ -45,7 +45,7 @@ func TestShowComesBack(t *testing.T) {
 	want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "::1"}
 	want.HTTP.PublicURL = "https://video.example.org"
 	want.Stream.Depth = 90 * time.Minute
-	want.Ingest.MaxSize = 1500 * MiB
+	want.Ingest.MaxMemory = 1500 * MiB
 	got, err := Load(write(t, Show(want)), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +53,8 @@ func TestShowComesBack(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	want.Tokens.Secret = "0123456789abcdef0123456789abcdef"
-	if strings.Contains(Show(want), want.Tokens.Secret) {
+	want.Database.DSN = "0123456789abcdef0123456789abcdef"
+	if strings.Contains(Show(want), want.Database.DSN) {
 		t.Error("Show tells the secret")
 	}
 }
@@ -68,9 +68,9 @@ func TestLaterLayersCover(t *testing.T) {
 	}
 	env := []string{
 		"HOME=/root", "REPRISE_CONFIG=" + file, "REPRISE_HTTP_LISTEN=:2", "REPRISE_HTTP_PUBLIC_URL=https://env.example.org",
-		"REPRISE_TOKENS_SECRET_FILE=" + secret, "REPRISE_HTTP_TRUSTEDPROXIES=10.0.0.0/8, 192.0.2.1",
+		"REPRISE_DATABASE_DSN_FILE=" + secret, "REPRISE_HTTP_TRUSTEDPROXIES=10.0.0.0/8, 192.0.2.1",
 	}
-	got, err := Load(file, env, []string{"http.listen=:3", "stream.depth=20m", "ingest.maxSize=2GB"})
+	got, err := Load(file, env, []string{"http.listen=:3", "stream.depth=20m", "ingest.maxMemory=2GB"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,8 +80,8 @@ func TestLaterLayersCover(t *testing.T) {
 	want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.1"}
 	want.Log.Level = "warn"
 	want.Stream.Depth = 20 * time.Minute
-	want.Ingest.MaxSize = 2e9
-	want.Tokens.Secret = "0123456789abcdef0123456789abcdef"
+	want.Ingest.MaxMemory = 2e9
+	want.Database.DSN = "0123456789abcdef0123456789abcdef"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -99,13 +99,13 @@ stream:
   depth: 5s
 ingest:
   workers: many
-  maxSize: 3 apples
+  maxMemory: 3 apples
 metrics: {listen: nowhere}
-tokens: {secret: short}
+tokens: {linkLife: 1m}
 rtsp: {}
 `)
 	_, err := Load(file,
-		[]string{"REPRISE_HTTP_LISTENN=:2", "REPRISE_LOG_LEVEL_FILE=/x", "REPRISE_TOKENS_SECRET_FILE=/nowhere/at/all",
+		[]string{"REPRISE_HTTP_LISTENN=:2", "REPRISE_LOG_LEVEL_FILE=/x", "REPRISE_DATABASE_DSN_FILE=/nowhere/at/all",
 			"REPRISE_HTTP_DRAINTIMEOUT=1s", "REPRISE_HTTP_DRAIN_TIMEOUT=2s"},
 		[]string{"http.listen", "data.dirr=x", "log.format=xml"})
 	var faults Faults
@@ -119,13 +119,13 @@ rtsp: {}
 		`log: a section is needed, not "loud"`,
 		"stream.depth: 5s is not between 1m0s and 24h0m0s",
 		`ingest.workers: "many" is not a whole number`,
-		`ingest.maxSize: "3 apples" is not a size`,
+		`ingest.maxMemory: "3 apples" is not a size`,
 		`metrics.listen: "nowhere" is not host:port`,
-		"tokens.secret: at least 32 characters are needed; this one has 5",
+		"tokens.linkLife: 1m0s is not between",
 		"rtsp: no such key",
 		"REPRISE_HTTP_LISTENN: no such key",
 		"REPRISE_LOG_LEVEL_FILE: no such key",
-		"REPRISE_TOKENS_SECRET_FILE: open /nowhere/at/all",
+		"REPRISE_DATABASE_DSN_FILE: open /nowhere/at/all",
 		"REPRISE_HTTP_DRAIN_TIMEOUT: http.drainTimeout is set by REPRISE_HTTP_DRAINTIMEOUT already",
 		"--set http.listen: write key=value",
 		"--set data.dirr: no such key (did you mean data.dir?)",

@@ -33,9 +33,6 @@ func (c Config) Validate() error {
 	between("stream.depth", c.Stream.Depth, time.Minute, 24*time.Hour, fault)
 	between("tokens.linkLife", c.Tokens.LinkLife, time.Hour, 5*366*24*time.Hour, fault)
 	between("tokens.playbackLife", c.Tokens.PlaybackLife, 5*time.Minute, 31*24*time.Hour, fault)
-	if c.Tokens.Secret != "" && len(c.Tokens.Secret) < 32 {
-		fault("tokens.secret", "at least 32 characters are needed; this one has %d", len(c.Tokens.Secret))
-	}
 	if len(faults) > 0 {
 		return faults
 	}
@@ -83,24 +80,18 @@ func (i Ingest) validate(fault faultFunc) {
 	if i.FFprobe == "" {
 		fault("ingest.ffprobe", "a program is needed, such as ffprobe or /usr/bin/ffprobe")
 	}
-	oneOf("ingest.preset", i.Preset, fault, "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+	oneOf("ingest.preset", i.Preset, fault, "auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 	if i.Workers < 1 || i.Workers > 64 {
 		fault("ingest.workers", "%d is not between 1 and 64", i.Workers)
 	}
 	if i.Threads < 0 || i.Threads > 256 {
 		fault("ingest.threads", "%d is not between 0 and 256", i.Threads)
 	}
-	if i.MaxSize < MiB {
-		fault("ingest.maxSize", "%s is not at least 1MiB", i.MaxSize)
-	}
 	between("ingest.maxDuration", i.MaxDuration, time.Second, 48*time.Hour, fault)
-	if i.MaxMemory < 256*MiB {
-		fault("ingest.maxMemory", "%s is not at least 256MiB: ffmpeg could not start", i.MaxMemory)
+	if i.MaxMemory < GiB {
+		fault("ingest.maxMemory", "%s is not at least 1GiB: ffmpeg could not start", i.MaxMemory)
 	}
-	between("ingest.maxTime", i.MaxTime, time.Minute, 14*24*time.Hour, fault)
-	if i.MinFree < 0 {
-		fault("ingest.minFree", "%s is negative", i.MinFree)
-	}
+	between("ingest.timeout", i.Timeout, time.Minute, 14*24*time.Hour, fault)
 }
 
 func listen(key, address string, fault faultFunc) {
