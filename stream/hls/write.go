@@ -198,6 +198,9 @@ func appendServerControl(dst []byte, s *ServerControl) []byte {
 	}
 	l.seconds("HOLD-BACK", s.HoldBack)
 	l.seconds("PART-HOLD-BACK", s.PartHoldBack)
+	if !l.more {
+		return dst // an empty attribute list is not one (R010)
+	}
 	return append(l.dst, '\n')
 }
 

