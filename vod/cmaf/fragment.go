@@ -1,0 +1,311 @@
+package cmaf
+
+import (
+	"fmt"
+	"io"
+	"math/bits"
+)
+
+// maxRuns bounds the track runs of one moof.
+const maxRuns = 1 << 14
+
+// trackExtends are the defaults of trex.
+type trackExtends struct{ dur, size, flags uint32 }
+
+// Flags of tfhd and trun (ISO/IEC 14496-12 8.8.7, 8.8.8), and of a sample (8.8.3.1).
+const (
+	tfhdBaseOffset  = 0x1
+	tfhdDescription = 0x2
+	tfhdDuration    = 0x8
+	tfhdSize        = 0x10
+	tfhdFlags       = 0x20
+	tfhdBaseIsMoof  = 0x20000
+
+	trunDataOffset  = 0x1
+	trunFirstFlags  = 0x4
+	trunDuration    = 0x100
+	trunSize        = 0x200
+	trunFlags       = 0x400
+	trunComposition = 0x800
+
+	sampleNonSync = 0x10000
+	flagsSync     = 0x02000000 // depends on no other
+	flagsNonSync  = 0x01010000 // depends on others, no sync sample
+)
+
+// run is one trun with the defaults that apply to it.
+type run struct {
+	entries table // stride 0 when everything is default
+	flags   uint32
+	data    int64 // where its first sample is; -1: after the run before
+	first   uint32
+	trackExtends
+}
+
+// traf is what a track fragment says before its runs.
+type traf struct {
+	track   uint32
+	decode  int64 // tfdt
+	hasTime bool
+}
+
+// moof calls f for each run of a movie fragment. extends gives a track's defaults.
+func (r *reader) moof(b box, extends func(track uint32) trackExtends, f func(traf, run) error) error {
+	return r.children(b.body, b.end, func(c box) error {
+		if c.typ != "traf" {
+			return nil
+		}
+		return r.traf(c, b.start, extends, f)
+	})
+}
+
+func (r *reader) traf(b box, moofStart int64, extends func(track uint32) trackExtends, f func(traf, run) error) error {
+	var t traf
+	var d trackExtends
+	base, found := moofStart, false
+	err := r.children(b.body, b.end, func(c box) error {
+		switch c.typ {
+		case "tfhd":
+			p, err := r.payload(c, 8, 64)
+			if err != nil {
+				return err
+			}
+			found = true
+			t.track = u32(p[4:])
+			d = extends(t.track)
+			return d.header(p, &base)
+		case "tfdt":
+			p, err := r.payload(c, 8, 16)
+			if err != nil {
+				return err
+			}
+			t.decode, t.hasTime = int64(u32(p[4:])), true
+			if p[0] == 1 {
+				if len(p) < 12 || p[4]&0x80 != 0 {
+					return fmt.Errorf("%w: tfdt at %d", ErrMalformed, c.start)
+				}
+				t.decode = int64(u64(p[4:]))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("%w: traf at %d without tfhd", ErrMalformed, b.start)
+	}
+	return r.children(b.body, b.end, func(c box) error {
+		if c.typ != "trun" {
+			return nil
+		}
+		one, err := r.trun(c, base, d)
+		if err != nil {
+			return err
+		}
+		return f(t, one)
+	})
+}
+
+// header overrides the defaults by what tfhd says.
+func (d *trackExtends) header(p []byte, base *int64) error {
+	flags := u32(p) & 0xffffff
+	p = p[8:]
+	take := func(n int) []byte {
+		if len(p) < n {
+			p = nil
+			return nil
+		}
+		v := p[:n]
+		p = p[n:]
+		return v
+	}
+	ok := true
+	if flags&tfhdBaseOffset != 0 {
+		v := take(8)
+		if ok = ok && v != nil && v[0]&0x80 == 0; ok {
+			*base = int64(u64(v))
+		}
+	}
+	if flags&tfhdDescription != 0 {
+		ok = ok && take(4) != nil
+	}
+	for _, field := range []struct {
+		flag uint32
+		to   *uint32
+	}{{tfhdDuration, &d.dur}, {tfhdSize, &d.size}, {tfhdFlags, &d.flags}} {
+		if flags&field.flag != 0 {
+			v := take(4)
+			if ok = ok && v != nil; ok {
+				*field.to = u32(v)
+			}
+		}
+	}
+	if !ok {
+		return fmt.Errorf("%w: tfhd is too short", ErrMalformed)
+	}
+	return nil
+}
+
+func (r *reader) trun(b box, base int64, d trackExtends) (run, error) {
+	p, err := r.payload(b, 8, 16)
+	if err != nil {
+		return run{}, err
+	}
+	one := run{flags: u32(p) & 0xffffff, data: -1, trackExtends: d}
+	one.first = d.flags
+	head := 8
+	field := func() (uint32, error) {
+		if len(p) < head+4 {
+			return 0, fmt.Errorf("%w: trun at %d is too short", ErrMalformed, b.start)
+		}
+		v := u32(p[head:])
+		head += 4
+		return v, nil
+	}
+	if one.flags&trunDataOffset != 0 {
+		v, err := field()
+		if err != nil {
+			return run{}, err
+		}
+		one.data = base + int64(int32(v))
+	}
+	if one.flags&trunFirstFlags != 0 {
+		if one.first, err = field(); err != nil {
+			return run{}, err
+		}
+	}
+	stride := 4 * int64(bits.OnesCount32(one.flags&0xf00))
+	one.entries = table{off: b.body + int64(head), count: int64(u32(p[4:])), stride: stride}
+	if one.entries.count*stride > b.size()-int64(head) {
+		return run{}, fmt.Errorf("%w: trun at %d is too short for %d samples", ErrMalformed, b.start, one.entries.count)
+	}
+	return one, nil
+}
+
+// entry reads the fields of sample i of the run from its entry (nil when the
+// run has none).
+func (one *run) entry(i int64, e []byte, s *sample) {
+	s.dur, s.size, s.cts = int64(one.dur), int64(one.size), 0
+	flags := one.trackExtends.flags
+	k := 0
+	if one.flags&trunDuration != 0 {
+		s.dur = int64(u32(e[k:]))
+		k += 4
+	}
+	if one.flags&trunSize != 0 {
+		s.size = int64(u32(e[k:]))
+		k += 4
+	}
+	if one.flags&trunFlags != 0 {
+		flags = u32(e[k:])
+		k += 4
+	}
+	if one.flags&trunComposition != 0 {
+		s.cts = compositionOffset(e[k:])
+	}
+	if i == 0 && one.flags&trunFirstFlags != 0 {
+		flags = one.first
+	}
+	s.sync = flags&sampleNonSync == 0
+}
+
+// fragmented reads a track's samples from the movie fragments.
+type fragmented struct {
+	r       *reader
+	track   *Track
+	next1   int64 // next top-level box
+	runs    []run
+	times   []traf
+	run     int   // index into runs, the one being read
+	index   int64 // in the run
+	entries cursor
+	data    int64 // of the next sample
+	dts     int64
+}
+
+func (m *Movie) openFragments(t *Track) *fragmented {
+	return &fragmented{
+		r: newReader(m.r, m.Size), track: t, next1: m.fragments, run: -1,
+		entries: cursor{r: m.r}, dts: t.FirstDTS,
+	}
+}
+
+func (f *fragmented) next(s *sample) error {
+	for f.run < 0 || f.run >= len(f.runs) || f.index >= f.runs[f.run].entries.count {
+		if err := f.nextRun(); err != nil {
+			return err
+		}
+	}
+	one := &f.runs[f.run]
+	var e []byte
+	if one.entries.stride > 0 {
+		var err error
+		if e, err = f.entries.at(f.index); err != nil {
+			return err
+		}
+	}
+	one.entry(f.index, e, s)
+	s.off, s.dts = f.data, f.dts
+	f.data += s.size
+	f.dts += s.dur
+	f.index++
+	return nil
+}
+
+// nextRun moves to the next run of the track, in this moof or a later one.
+func (f *fragmented) nextRun() error {
+	f.run++
+	f.index = 0
+	for f.run >= len(f.runs) {
+		if err := f.nextMoof(); err != nil {
+			return err
+		}
+		f.run = 0
+	}
+	one := f.runs[f.run]
+	f.entries.reset(one.entries)
+	if one.data >= 0 {
+		f.data = one.data
+	}
+	if t := f.times[f.run]; t.hasTime && (f.run == 0 || f.times[f.run-1] != t) {
+		f.dts = t.decode
+	}
+	return nil
+}
+
+func (f *fragmented) nextMoof() error {
+	f.runs, f.times = f.runs[:0], f.times[:0]
+	for f.next1 < f.r.size {
+		b, done, err := f.r.header(f.next1, f.r.size, true)
+		if err != nil || done {
+			return io.EOF // Inspect has reported it
+		}
+		f.next1 = b.end
+		if b.typ != "moof" || b.end > f.r.size {
+			continue
+		}
+		f.r.boxes = 0
+		err = f.r.moof(b, func(uint32) trackExtends { return f.track.trex }, func(t traf, one run) error {
+			if t.track != f.track.ID {
+				return nil
+			}
+			if len(f.runs) == maxRuns {
+				return fmt.Errorf("%w: too many runs in moof at %d", ErrMalformed, b.start)
+			}
+			if one.data < 0 && len(f.runs) == 0 {
+				one.data = b.end + 8 // no offset at all: the mdat that follows
+			}
+			f.runs = append(f.runs, one)
+			f.times = append(f.times, t)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(f.runs) > 0 {
+			return nil
+		}
+	}
+	return io.EOF
+}
