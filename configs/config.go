@@ -27,15 +27,11 @@ type Data struct {
 
 // HTTP is the public listener.
 type HTTP struct {
-	Listen            string        `koanf:"listen"`            // host:port; port 0 takes a free one
-	PublicURL         string        `koanf:"publicUrl"`         // what people type; empty: http://listen
-	TrustedProxies    []string      `koanf:"trustedProxies"`    // addresses or CIDR ranges whose X-Forwarded-* is believed
-	ReadHeaderTimeout time.Duration `koanf:"readHeaderTimeout"` // for the request line and headers
-	IdleTimeout       time.Duration `koanf:"idleTimeout"`       // a kept-alive connection without a request
-	WriteTimeout      time.Duration `koanf:"writeTimeout"`      // for one whole answer
-	DrainTimeout      time.Duration `koanf:"drainTimeout"`      // at a stop: for the answers under way
-	MaxHeaderSize     Size          `koanf:"maxHeaderSize"`     // request line and headers
-	MaxConnections    int           `koanf:"maxConnections"`    // open connections; more wait in the kernel's queue
+	Listen         string        `koanf:"listen"`         // host:port; port 0 takes a free one
+	PublicURL      string        `koanf:"publicUrl"`      // what people type; empty: http://listen
+	MaxConnections int           `koanf:"maxConnections"` // open connections; more wait in the kernel's queue
+	DrainDelay     time.Duration `koanf:"drainDelay"`     // at a stop: accepting goes on so long after /readyz says no
+	DrainTimeout   time.Duration `koanf:"drainTimeout"`   // at a stop: for the answers under way
 }
 
 // Metrics is the Prometheus listener, apart from the public one.
@@ -81,7 +77,7 @@ type Stream struct {
 // Tokens is how long what opens a door lives.
 type Tokens struct {
 	LinkLife     time.Duration `koanf:"linkLife"`     // of a link, after the event's last day
-	PlaybackLife time.Duration `koanf:"playbackLife"` // of a playback token
+	PlaybackLife time.Duration `koanf:"playbackLife"` // of a playback token; 0: until a day after the event
 }
 
 // Default returns the configuration of a server that was told nothing.
@@ -89,14 +85,9 @@ func Default() Config {
 	return Config{
 		Data: Data{Dir: "data"},
 		HTTP: HTTP{
-			Listen:            "127.0.0.1:8080",
-			TrustedProxies:    []string{},
-			ReadHeaderTimeout: 10 * time.Second,
-			IdleTimeout:       75 * time.Second,
-			WriteTimeout:      2 * time.Minute,
-			DrainTimeout:      20 * time.Second,
-			MaxHeaderSize:     32 * KiB,
-			MaxConnections:    20000,
+			Listen:         "127.0.0.1:8080",
+			MaxConnections: 20000,
+			DrainTimeout:   20 * time.Second,
 		},
 		Metrics: Metrics{Listen: "127.0.0.1:9090"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -110,6 +101,6 @@ func Default() Config {
 			Timeout:     10 * time.Minute,
 		},
 		Stream: Stream{Depth: 15 * time.Minute},
-		Tokens: Tokens{LinkLife: 100 * 24 * time.Hour, PlaybackLife: 12 * time.Hour},
+		Tokens: Tokens{LinkLife: 100 * 24 * time.Hour},
 	}
 }

@@ -42,7 +42,6 @@ func TestExampleIsTheDefaults(t *testing.T) {
 func TestShowComesBack(t *testing.T) {
 	t.Parallel()
 	want := Default()
-	want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "::1"}
 	want.HTTP.PublicURL = "https://video.example.org"
 	want.Stream.Depth = 90 * time.Minute
 	want.Ingest.MaxMemory = 1500 * MiB
@@ -68,7 +67,7 @@ func TestLaterLayersCover(t *testing.T) {
 	}
 	env := []string{
 		"HOME=/root", "REPRISE_CONFIG=" + file, "REPRISE_HTTP_LISTEN=:2", "REPRISE_HTTP_PUBLIC_URL=https://env.example.org",
-		"REPRISE_DATABASE_DSN_FILE=" + secret, "REPRISE_HTTP_TRUSTEDPROXIES=10.0.0.0/8, 192.0.2.1",
+		"REPRISE_DATABASE_DSN_FILE=" + secret, "REPRISE_HTTP_MAXCONNECTIONS=7",
 	}
 	got, err := Load(file, env, []string{"http.listen=:3", "stream.depth=20m", "ingest.maxMemory=2GB"})
 	if err != nil {
@@ -77,7 +76,7 @@ func TestLaterLayersCover(t *testing.T) {
 	want := Default()
 	want.HTTP.Listen = ":3"
 	want.HTTP.PublicURL = "https://env.example.org"
-	want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.1"}
+	want.HTTP.MaxConnections = 7
 	want.Log.Level = "warn"
 	want.Stream.Depth = 20 * time.Minute
 	want.Ingest.MaxMemory = 2e9
@@ -93,7 +92,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 http:
   lisen: :1
   publicUrl: ftp://x
-  idleTimeout: ten
+  drainDelay: ten
 log: loud
 stream:
   depth: 5s
@@ -115,7 +114,7 @@ rtsp: {}
 	for _, word := range []string{
 		"http.lisen: no such key (did you mean http.listen?)",
 		`http.publicUrl: "ftp://x" is not an address`,
-		`http.idleTimeout: "ten" is not a duration`,
+		`http.drainDelay: "ten" is not a duration`,
 		`log: a section is needed, not "loud"`,
 		"stream.depth: 5s is not between 1m0s and 24h0m0s",
 		`ingest.workers: "many" is not a whole number`,

@@ -74,8 +74,6 @@ func assign(field reflect.Value, value any) error {
 		}
 		field.SetInt(int64(size))
 		return nil
-	case []string:
-		return assignList(field, value)
 	}
 	switch field.Kind() {
 	case reflect.String:
@@ -106,31 +104,6 @@ func assignDuration(field reflect.Value, value any) error {
 		return fmt.Errorf("%q is not a duration: write a number and a unit, such as 90s, 15m or 2h30m", text)
 	}
 	field.SetInt(int64(d))
-	return nil
-}
-
-// assignList takes a YAML list, or a text with commas.
-func assignList(field reflect.Value, value any) error {
-	list := []string{}
-	switch v := value.(type) {
-	case []any:
-		for _, item := range v {
-			s, ok := item.(string)
-			if !ok {
-				return fmt.Errorf("a list of texts is needed; one item is %s", describe(item))
-			}
-			list = append(list, s)
-		}
-	case string:
-		for item := range strings.SplitSeq(v, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				list = append(list, item)
-			}
-		}
-	default:
-		return fmt.Errorf("a list is needed, not %s", describe(value))
-	}
-	field.Set(reflect.ValueOf(list))
 	return nil
 }
 

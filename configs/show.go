@@ -50,12 +50,6 @@ func scalar(field reflect.Value) string {
 	switch v := field.Interface().(type) {
 	case string:
 		return strconv.Quote(v)
-	case []string:
-		quoted := make([]string, len(v))
-		for i, s := range v {
-			quoted[i] = strconv.Quote(s)
-		}
-		return "[" + strings.Join(quoted, ", ") + "]"
 	case time.Duration:
 		return shortDuration(v)
 	}

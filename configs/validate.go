@@ -3,7 +3,6 @@ package configs
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -32,7 +31,9 @@ func (c Config) Validate() error {
 	c.Ingest.validate(fault)
 	between("stream.depth", c.Stream.Depth, time.Minute, 24*time.Hour, fault)
 	between("tokens.linkLife", c.Tokens.LinkLife, time.Hour, 5*366*24*time.Hour, fault)
-	between("tokens.playbackLife", c.Tokens.PlaybackLife, 5*time.Minute, 31*24*time.Hour, fault)
+	if c.Tokens.PlaybackLife != 0 {
+		between("tokens.playbackLife", c.Tokens.PlaybackLife, 5*time.Minute, 31*24*time.Hour, fault)
+	}
 	if len(faults) > 0 {
 		return faults
 	}
@@ -52,22 +53,8 @@ func (h HTTP) validate(fault faultFunc) {
 			fault("http.publicUrl", "%q must have no user, no ? and no #", h.PublicURL)
 		}
 	}
-	for _, proxy := range h.TrustedProxies {
-		if _, err := netip.ParsePrefix(proxy); err == nil {
-			continue
-		}
-		if _, err := netip.ParseAddr(proxy); err != nil {
-			fault("http.trustedProxies", "%q is neither an address nor a range such as 10.0.0.0/8", proxy)
-		}
-	}
-	between("http.readHeaderTimeout", h.ReadHeaderTimeout, time.Second, time.Minute, fault)
-	between("http.idleTimeout", h.IdleTimeout, time.Second, time.Hour, fault)
-	// A blocking playlist reload may wait three target durations (12 s) before its first byte.
-	between("http.writeTimeout", h.WriteTimeout, 15*time.Second, time.Hour, fault)
-	between("http.drainTimeout", h.DrainTimeout, 0, 10*time.Minute, fault)
-	if h.MaxHeaderSize < 4*KiB || h.MaxHeaderSize > MiB {
-		fault("http.maxHeaderSize", "%s is not between 4KiB and 1MiB", h.MaxHeaderSize)
-	}
+	between("http.drainDelay", h.DrainDelay, 0, 10*time.Minute, fault)
+	between("http.drainTimeout", h.DrainTimeout, time.Second, 10*time.Minute, fault)
 	if h.MaxConnections < 1 {
 		fault("http.maxConnections", "%d is not at least 1", h.MaxConnections)
 	}
