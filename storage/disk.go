@@ -190,12 +190,14 @@ func (d *Disk) Delete(_ context.Context, key Key) error {
 	if st, err := os.Lstat(path); err == nil && st.IsDir() {
 		return nil // a folder of other objects, not an object
 	}
-	err := os.Remove(path)
-	if err != nil && !missing(err) {
+	if err := os.Remove(path); missing(err) {
+		return nil
+	} else if err != nil {
 		return d.explain("delete "+string(key), err)
 	}
+	// Rmdir, not os.Remove: what became a file meanwhile must stay.
 	for dir := filepath.Dir(path); dir != d.root; dir = filepath.Dir(dir) {
-		if os.Remove(dir) != nil { // not empty, or gone already
+		if syscall.Rmdir(dir) != nil { // not empty, or gone already
 			break
 		}
 	}

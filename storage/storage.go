@@ -14,7 +14,8 @@ import (
 )
 
 // Key names an object: slash-separated segments of [a-z0-9._-], no empty segment, none starting with
-// a dot, 512 bytes at most.
+// a dot, 512 bytes at most, 255 in a segment. No key may lie below another object's (a, a/b): a store
+// of files refuses it with ErrInvalidKey.
 type Key string
 
 // Info describes a stored object.
