@@ -184,10 +184,10 @@ func (r *reader) trun(b box, base int64, d trackExtends) (run, error) {
 }
 
 // entry reads the fields of sample i of the run from its entry (nil when the
-// run has none).
-func (one *run) entry(i int64, e []byte, s *sample) {
+// run has none), and returns its flags.
+func (one *run) entry(i int64, e []byte, s *sample) (flags uint32) {
 	s.dur, s.size, s.cts = int64(one.dur), int64(one.size), 0
-	flags := one.trackExtends.flags
+	flags = one.trackExtends.flags
 	k := 0
 	if one.flags&trunDuration != 0 {
 		s.dur = int64(u32(e[k:]))
@@ -208,13 +208,14 @@ func (one *run) entry(i int64, e []byte, s *sample) {
 		flags = one.first
 	}
 	s.sync = flags&sampleNonSync == 0
+	return flags
 }
 
 // fragmented reads a track's samples from the movie fragments.
 type fragmented struct {
 	r       *reader
 	track   *Track
-	next1   int64 // next top-level box
+	at      int64 // next top-level box
 	runs    []run
 	times   []traf
 	run     int   // index into runs, the one being read
@@ -226,7 +227,7 @@ type fragmented struct {
 
 func (m *Movie) openFragments(t *Track) *fragmented {
 	return &fragmented{
-		r: newReader(m.r, m.Size), track: t, next1: m.fragments, run: -1,
+		r: newReader(m.r, m.Size), track: t, at: m.fragments, run: -1,
 		entries: cursor{r: m.r}, dts: t.FirstDTS,
 	}
 }
@@ -276,12 +277,12 @@ func (f *fragmented) nextRun() error {
 
 func (f *fragmented) nextMoof() error {
 	f.runs, f.times = f.runs[:0], f.times[:0]
-	for f.next1 < f.r.size {
-		b, done, err := f.r.header(f.next1, f.r.size, true)
+	for f.at < f.r.size {
+		b, done, err := f.r.header(f.at, f.r.size, true)
 		if err != nil || done {
 			return io.EOF // Inspect has reported it
 		}
-		f.next1 = b.end
+		f.at = b.end
 		if b.typ != "moof" || b.end > f.r.size {
 			continue
 		}
