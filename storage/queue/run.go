@@ -22,16 +22,13 @@ const keep = 7 * 24 * time.Hour
 // those jobs as if they had not been started, for another process or the next
 // start. Without handlers it runs no job but still looks after the dead.
 func (q *Queue) Run(ctx context.Context) error {
-	if err := q.node.join(ctx); err != nil {
-		return fmt.Errorf("run queue: %w", err)
-	}
-	// The node leaves last: while it is listed nobody takes its jobs.
 	err := q.runJoined(ctx)
-	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	if errors.Is(err, ErrStuck) {
 		return err // its jobs still run: they are free when the process is gone
 	}
+	// The node leaves last: while it is listed nobody takes its jobs.
+	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	if left := q.node.leave(leave); left != nil {
 		err = errors.Join(err, fmt.Errorf("run queue: leave: %w", left))
 	}
@@ -39,7 +36,7 @@ func (q *Queue) Run(ctx context.Context) error {
 }
 
 func (q *Queue) runJoined(ctx context.Context) error {
-	if err := q.reap(ctx); err != nil {
+	if err := errors.Join(q.node.join(ctx), q.reap(ctx)); err != nil {
 		return ended(ctx, fmt.Errorf("run queue: %w", err))
 	}
 	if len(q.handlers) == 0 {
@@ -149,8 +146,12 @@ func (r retries) NextRetry(job *rivertype.JobRow) time.Time {
 			failures++
 		}
 	}
-	return time.Now().Add(r.q.cfg.Backoff(failures)) // river's clock, not ours: it compares with its own
+	return riverNow().Add(r.q.cfg.Backoff(failures))
 }
+
+// riverNow is river's clock, which is not the injected one: what river wrote,
+// and what it will compare with its own, is told by it.
+func riverNow() time.Time { return time.Now() }
 
 // migrate brings river's tables up to date, in one transaction that has the write lock.
 func migrate(ctx context.Context, db *sql.DB, log *slog.Logger) error {

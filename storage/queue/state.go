@@ -60,7 +60,7 @@ func (q *Queue) State(ctx context.Context, kind, id string) (Status, error) {
 		s.State = GivenUp
 	default: // available; one that waits less than river's scheduling interval is that too
 		s.State = Queued
-		if len(job.Errors) > 0 && job.ScheduledAt.After(q.deps.Now()) {
+		if len(job.Errors) > 0 && job.ScheduledAt.After(riverNow()) {
 			s.State, s.Next = Waiting, job.ScheduledAt.UTC()
 		}
 	}
