@@ -1,0 +1,199 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"reprise/storage"
+	"reprise/vod"
+)
+
+// Config says where work is done and how much it may cost. The zero value of
+// each field means its default.
+type Config struct {
+	Scratch string // folder for unfinished work, on the same disk as nothing in particular; made when absent; required
+
+	FFmpeg  string // path or name; "ffmpeg"
+	FFprobe string // path or name; "ffprobe"
+
+	Preset  string // x264 preset; empty or "auto": "veryfast" up to 4 cores, "fast" up to 8, else "medium"
+	Threads int    // decoder threads; the number of cores
+
+	ProbeTimeout  time.Duration // for one look at a file; 2 minutes
+	EncodeTimeout time.Duration // least time a transcode may take; 10 minutes, to which 30 times the film's length is added
+	MemoryLimit   int64         // bytes of address space of a child; 12 GiB; negative: none
+
+	MaxDuration     time.Duration // longer films are refused; 12 hours
+	MaxDecodeErrors int           // more lines of decoder complaints and the film is refused; 12
+	SweepAge        time.Duration // what nothing names is removed when it is older; 1 hour; negative: at once
+}
+
+// Deps are the things an Ingester works with.
+type Deps struct {
+	Library vod.Library
+	Store   storage.Store
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Ingester turns sources into media. Safe for concurrent use.
+type Ingester struct {
+	cfg     Config
+	library vod.Library
+	store   storage.Store
+	log     *slog.Logger
+	now     func() time.Time
+	prlimit string // path of prlimit(1), empty when there is none
+
+	mu     sync.Mutex
+	active map[vod.MediaID]int  // media being made in this process: Sweep leaves them alone
+	assets map[vod.AssetID]bool // assets being processed in this process
+}
+
+var (
+	// ErrNotFile is returned by Add for what is not a readable regular file.
+	ErrNotFile = errors.New("ingest: not a regular file")
+	// ErrBusy is returned by Process while the same asset is being processed by this process.
+	ErrBusy = errors.New("ingest: asset is being processed")
+	// ErrTimeout is in the chain when a child ran out of time.
+	ErrTimeout = errors.New("ingest: out of time")
+)
+
+const gibibyte = 1 << 30
+
+// New checks cfg, makes the scratch folder and returns an Ingester.
+func New(cfg Config, deps Deps) (*Ingester, error) {
+	if deps.Library == nil || deps.Store == nil || deps.Log == nil || deps.Now == nil {
+		return nil, errors.New("ingest: library, store, log and clock are required")
+	}
+	if cfg.Scratch == "" {
+		return nil, errors.New("ingest: scratch folder is required")
+	}
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Scratch, 0o700); err != nil {
+		return nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	g := &Ingester{
+		cfg: cfg, library: deps.Library, store: deps.Store, log: deps.Log, now: deps.Now,
+		active: map[vod.MediaID]int{}, assets: map[vod.AssetID]bool{},
+	}
+	if path, err := exec.LookPath("prlimit"); err == nil {
+		g.prlimit = path
+	} else if cfg.MemoryLimit > 0 {
+		g.log.Warn("prlimit is missing: ffmpeg runs without a memory limit")
+	}
+	return g, nil
+}
+
+func (c *Config) fill() error {
+	var err error
+	if c.Scratch, err = filepath.Abs(c.Scratch); err != nil {
+		return fmt.Errorf("scratch folder: %w", err)
+	}
+	for _, tool := range []struct {
+		path *string
+		name string
+	}{{&c.FFmpeg, "ffmpeg"}, {&c.FFprobe, "ffprobe"}} {
+		if *tool.path == "" {
+			*tool.path = tool.name
+		}
+		if *tool.path, err = exec.LookPath(*tool.path); err != nil {
+			return fmt.Errorf("find %s: %w", tool.name, err)
+		}
+	}
+	if c.Threads <= 0 {
+		c.Threads = runtime.NumCPU()
+	}
+	if c.Preset == "" || c.Preset == "auto" {
+		c.Preset = defaultPreset(runtime.NumCPU())
+	}
+	if !presets[c.Preset] {
+		return fmt.Errorf("ingest: unknown preset %q", c.Preset)
+	}
+	set(&c.ProbeTimeout, 2*time.Minute)
+	set(&c.EncodeTimeout, 10*time.Minute)
+	set(&c.MemoryLimit, 12*gibibyte)
+	set(&c.MaxDuration, 12*time.Hour)
+	set(&c.MaxDecodeErrors, 12)
+	set(&c.SweepAge, time.Hour)
+	return nil
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+var presets = map[string]bool{
+	"ultrafast": true, "superfast": true, "veryfast": true, "faster": true, "fast": true,
+	"medium": true, "slow": true, "slower": true, "veryslow": true,
+}
+
+// defaultPreset keeps a ladder faster than real time: veryfast costs a third of medium at equal SSIM on slides.
+func defaultPreset(cores int) string {
+	switch {
+	case cores <= 4:
+		return "veryfast"
+	case cores <= 8:
+		return "fast"
+	}
+	return "medium"
+}
+
+// hold marks media as being made here until release is called.
+func (g *Ingester) hold(id vod.MediaID) (release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active[id]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.active[id]--; g.active[id] <= 0 {
+			delete(g.active, id)
+		}
+	}
+}
+
+// claim makes sure that one asset is processed once at a time in this process.
+func (g *Ingester) claim(id vod.AssetID) (release func(), err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.assets[id] {
+		return nil, fmt.Errorf("process %s: %w", id, ErrBusy)
+	}
+	g.assets[id] = true
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.assets, id)
+	}, nil
+}
+
+func (g *Ingester) holds(id vod.MediaID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.active[id] > 0
+}
+
+// retryable tells an error that the next attempt may not meet (disk, cancel,
+// killed child) from one that lies in the film. Only the film's own faults
+// become findings.
+func retryable(ctx context.Context, err error) bool {
+	var child *childError
+	if ctx.Err() != nil || !errors.As(err, &child) {
+		return true
+	}
+	return child.signalled && !child.timeout
+}
