@@ -56,7 +56,7 @@ func (j Journal) Replan(now time.Time, p Plan) (Journal, error) {
 	if j.Closed && j.Len() > 0 && len(l.entries) == len(j.Entries) && l.frozen == j.Entries[len(j.Entries)-1].Count {
 		return j, nil // the end itself is frozen
 	}
-	if len(j.Entries) == 0 {
+	if len(l.entries) == 0 {
 		l.cursor = p.Opens.Add(-Preroll).UTC()
 	}
 	talks := slices.Clone(p.Talks)
