@@ -32,7 +32,8 @@ const (
 	Preroll = 12 * time.Second
 	// Farewell is the least slate between the last talk and the end of the feed.
 	Farewell = 30 * time.Second
-	// LateLimit is how late a talk whose film was not ready at its hour still goes on air by itself.
+	// LateLimit is how long after its hour a talk that is not in the journal yet,
+	// since its film was not ready, still goes on air by itself.
 	LateLimit = 30 * time.Minute
 	// longestSlate is the most segments in one slate entry: four hours. A media
 	// timeline must stay well under the 26.5 h of a WebVTT timestamp (R175).
@@ -64,12 +65,12 @@ func (j Journal) Replan(now time.Time, p Plan) (Journal, error) {
 		return cmp.Or(a.Starts.Compare(b.Starts), cmp.Compare(a.Talk, b.Talk))
 	})
 	for _, t := range talks {
-		if l.aired[t.Talk] || (l.idle && l.cursor.Sub(t.Starts) > LateLimit) {
+		if l.aired[t.Talk] || (len(j.Entries) > 0 && now.Sub(t.Starts) > LateLimit && !j.holds(t.Talk)) {
 			continue
 		}
 		l.fill(t.Starts, t.Talk)
 		l.append(Entry{AirStart: later(l.cursor, t.Starts), Source: t.Source, Talk: t.Talk, Count: t.Count, Nominal: t.Nominal, Last: t.Last})
-		l.after, l.idle, l.talkEnd = t.Talk, false, l.cursor
+		l.after, l.talkEnd = t.Talk, l.cursor
 	}
 	l.close()
 
@@ -94,6 +95,10 @@ func (p Plan) validate() error {
 	return nil
 }
 
+func (j Journal) holds(talk string) bool {
+	return slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Talk == talk })
+}
+
 func (j Journal) equal(o Journal) bool {
 	return j.Closed == o.Closed && slices.EqualFunc(j.Entries, o.Entries, func(a, b Entry) bool {
 		same := a.AirStart.Equal(b.AirStart)
@@ -109,7 +114,6 @@ type layout struct {
 	frozen  int             // segments of the last entry that may not change
 	cursor  time.Time       // where the air is free
 	after   string          // the last talk laid out
-	idle    bool            // slate is on air at the cursor, not a talk
 	talkEnd time.Time       // air end of the last talk laid out
 	aired   map[string]bool // talks that are on air or were
 }
@@ -127,7 +131,6 @@ func (l *layout) keep(j Journal, frozen int64) {
 		}
 		l.entries = append(l.entries, e)
 		l.frozen, l.cursor = n, e.AirEnd()
-		l.idle = e.Talk == ""
 		if e.Talk != "" {
 			l.aired[e.Talk], l.after, l.frozen, l.talkEnd = true, e.Talk, e.Count, e.AirEnd()
 		}
