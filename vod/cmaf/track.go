@@ -360,7 +360,9 @@ func (t *Track) classify(movieScale uint32) {
 	if t.Kind == Audio {
 		frame *= 2 // an encoder pads its last frames
 	}
-	if e.Length > 0 && scaled(t.EndPTS-e.MediaTime, t.TimeScale)-e.Length >= scaled(frame, t.TimeScale)-time.Millisecond {
+	// Lengths of edits are in the movie's timescale, often milliseconds.
+	hidden := scaled(t.EndPTS-e.MediaTime, t.TimeScale) - e.Length
+	if e.Length > 0 && hidden >= max(scaled(frame, t.TimeScale)-time.Millisecond, 2*time.Millisecond) {
 		e.worse(EditTrims)
 	}
 }
