@@ -1,0 +1,173 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"reprise/api/token"
+	"reprise/event"
+	"reprise/stream"
+	"reprise/vod"
+)
+
+const (
+	// stretch is how much of a file goes out under one write deadline, and
+	// stretchTime is that deadline: a slow client gets all the time it needs, a
+	// stuck one (under 17 kB/s, less than the lowest rung) loses its socket.
+	stretch     = 1 << 20
+	stretchTime = 60 * time.Second
+
+	captionsType = "text/vtt"
+)
+
+// file answers for an init segment, a segment, or a picture (R200-R207).
+func (g *gate) file(w http.ResponseWriter, r *http.Request, q *request, c *token.Claims, now time.Time) (int, error) {
+	f, err := g.files.File(event.ID(c.Event), vod.MediaID(q.media), q.rendition, q.name, now,
+		func(a event.AuditoriumID, t event.TalkID) bool {
+			if t == "" {
+				return c.MayAuditorium(string(a))
+			}
+			return c.MayTalk(string(a), string(t))
+		}, c.Staff)
+	if err != nil {
+		return 0, err
+	}
+	h := w.Header()
+	h["Accept-Ranges"] = bytesUnit
+	if f.ContentType == captionsType {
+		h["Vary"] = varyEncoding
+		if r.Header["Range"] == nil && f.Length <= stretch && acceptsGzip(first(r.Header["Accept-Encoding"])) {
+			if err := g.compress(r, &f); err != nil {
+				return 0, err
+			}
+			h["Content-Encoding"] = onlyGzip
+		}
+	}
+	size := f.Length
+	if f.Bytes != nil {
+		size = int64(len(f.Bytes))
+	}
+	if match := first(r.Header["If-None-Match"]); match != "" && matches(match, f.ETag) {
+		h["Etag"], h["Cache-Control"] = []string{f.ETag}, cacheForever
+		delete(h, "Content-Encoding")
+		w.WriteHeader(http.StatusNotModified)
+		return http.StatusNotModified, nil
+	}
+	start, length, status := int64(0), size, http.StatusOK
+	if text := first(r.Header["Range"]); text != "" && rangeApplies(r, f.ETag) {
+		var kind rangeKind
+		start, length, kind = parseRange(text, size)
+		switch kind {
+		case rangeNone:
+			start, length = 0, size
+		case rangeBad:
+			h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(size, 10)}
+			return 0, errRange
+		case rangePart:
+			status = http.StatusPartialContent
+			h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", start, start+length-1, size)}
+		}
+	}
+	return g.sendFile(w, r, &f, start, length, status)
+}
+
+// sendFile writes length bytes from start of f. The object is opened before the
+// headers go out, so that a store that fails gives a problem, not half an answer.
+func (g *gate) sendFile(w http.ResponseWriter, r *http.Request, f *stream.File, start, length int64, status int) (int, error) {
+	var body io.ReadCloser
+	if r.Method != http.MethodHead {
+		var err error
+		if body, err = g.open(r.Context(), f, start, length); err != nil {
+			return 0, err
+		}
+		defer body.Close()
+	}
+	h := w.Header()
+	values := [3]string{f.ETag, strconv.FormatInt(length, 10), f.ContentType}
+	h["Etag"], h["Content-Length"], h["Content-Type"] = values[0:1:1], values[1:2:2], values[2:3:3]
+	h["Cache-Control"] = cacheForever
+	if status != http.StatusOK || r.Method == http.MethodHead || length == 0 {
+		w.WriteHeader(status)
+	}
+	if r.Method == http.MethodHead || length == 0 {
+		return status, nil
+	}
+	sent, err := transmit(w, body, length)
+	g.metrics.segment.Add(float64(sent))
+	if err != nil {
+		// The headers are out: all that is left is to let the client see that
+		// the answer is not whole. net/http closes the connection, as fewer
+		// bytes than Content-Length were written.
+		return 499, nil
+	}
+	return status, nil
+}
+
+// transmit copies length bytes to the raw ResponseWriter: its ReadFrom hands an
+// *os.File to sendfile.
+func transmit(w http.ResponseWriter, body io.Reader, length int64) (sent int64, err error) {
+	for sent < length {
+		extend(w, stretchTime)
+		n, err := io.CopyN(w, body, min(stretch, length-sent))
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// open returns length bytes from start of f.
+func (g *gate) open(ctx context.Context, f *stream.File, start, length int64) (io.ReadCloser, error) {
+	switch {
+	case f.Bytes != nil:
+		return io.NopCloser(bytes.NewReader(f.Bytes[start : start+length])), nil
+	case g.filer != nil:
+		file, err := g.filer.File(f.Object)
+		if err != nil {
+			return nil, fmt.Errorf("open object: %w", err)
+		}
+		if _, err := file.Seek(f.Offset+start, io.SeekStart); err != nil {
+			file.Close()
+			return nil, fmt.Errorf("seek in object: %w", err)
+		}
+		return file, nil // itself, not wrapped: sendfile looks for an *os.File
+	}
+	object, err := g.objects.Open(ctx, f.Object)
+	if err != nil {
+		return nil, fmt.Errorf("open object: %w", err)
+	}
+	return objectBody{io.NewSectionReader(object, f.Offset+start, length), object}, nil
+}
+
+// compress puts the gzip form of a text in the place of its bytes: only for
+// captions (R200), which are small, and only when no range is asked for (R206).
+func (g *gate) compress(r *http.Request, f *stream.File) error {
+	body, err := g.open(r.Context(), f, 0, f.Length)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.CopyN(z, body, f.Length); err != nil {
+		return fmt.Errorf("compress captions: %w", err)
+	}
+	if err := z.Close(); err != nil {
+		return fmt.Errorf("compress captions: %w", err)
+	}
+	f.Bytes, f.Length, f.ETag = b.Bytes(), int64(b.Len()), gzipTag(f.ETag)
+	return nil
+}
+
+// objectBody is a range of an object of a store that has no files to lend.
+type objectBody struct {
+	io.Reader
+	io.Closer
+}

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"reprise/api/token"
+	"reprise/storage"
+)
+
+// Config is what an operator may set.
+type Config struct {
+	// PlaybackLife is how long a playback token lives. Zero: until a day after
+	// the event's end, and a day at least.
+	PlaybackLife time.Duration
+	// DrainDelay is how long the server goes on accepting after /readyz says
+	// 503, so that a load balancer sees it. Zero: not at all.
+	DrainDelay time.Duration
+	// DrainTimeout is how long a stopping server lets running answers finish. Zero: 30 s.
+	DrainTimeout time.Duration
+}
+
+// Playout is what the server needs of stream.Playout.
+type Playout interface {
+	playlists
+	files
+	programmes
+}
+
+// Keyring is what the server needs of token.Keyring.
+type Keyring interface {
+	verifier
+	Mint(c token.Claims) (string, error)
+}
+
+// Deps is what the server works with. All but Ready are required.
+type Deps struct {
+	Playout  Playout
+	Keyring  Keyring
+	Objects  storage.Store
+	Web      fs.FS // the built web application; may hold no index.html
+	Registry *prometheus.Registry
+	Log      *slog.Logger
+	Now      func() time.Time
+	// Wait returns nil at the instant until by the clock of Now, or the
+	// context's error if that ends first.
+	Wait func(ctx context.Context, until time.Time) error
+	// Ready says why the server cannot serve yet; nil: it always can.
+	Ready func(ctx context.Context) error
+}
+
+// Limits of the listener. Uploads and sockets that stay open set their own.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second // bodies here are small
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+	drainTimeout      = 30 * time.Second
+)
+
+// Server answers HTTP. Safe for concurrent use.
+type Server struct {
+	cfg      Config
+	deps     Deps
+	log      *slog.Logger
+	registry *prometheus.Registry
+	metrics  *metrics
+	gate     *gate
+	echo     *echo.Echo
+	spec     []byte // openapi.json
+
+	draining atomic.Bool
+	drain    context.CancelFunc // releases blocking reloads
+}
+
+// New builds a server. The error names what is missing or cannot be read.
+func New(cfg Config, deps Deps) (*Server, error) {
+	for name, missing := range map[string]bool{
+		"Playout": deps.Playout == nil, "Keyring": deps.Keyring == nil, "Objects": deps.Objects == nil, "Web": deps.Web == nil,
+		"Registry": deps.Registry == nil, "Log": deps.Log == nil, "Now": deps.Now == nil, "Wait": deps.Wait == nil,
+	} {
+		if missing {
+			return nil, fmt.Errorf("api: no %s", name)
+		}
+	}
+	if cfg.DrainTimeout == 0 {
+		cfg.DrainTimeout = drainTimeout
+	}
+	m, err := newMetrics(deps.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, registry: deps.Registry, metrics: m}
+	var stopping context.Context
+	stopping, s.drain = context.WithCancel(context.Background())
+	filer, _ := deps.Objects.(storage.Filer)
+	s.gate = &gate{
+		playlists: deps.Playout, files: deps.Playout, directory: newDirectory(deps.Playout), keys: deps.Keyring,
+		objects: deps.Objects, filer: filer, metrics: m, log: deps.Log, now: deps.Now, wait: deps.Wait,
+		drain: stopping, draining: &s.draining,
+	}
+	if err := s.routes(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handler returns the public handler: the gate under /p/, echo for the rest.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			s.gate.ServeHTTP(w, r)
+			return
+		}
+		s.echo.ServeHTTP(w, r)
+	})
+}
+
+// Run serves on l until ctx ends, then stops in order: /readyz says 503;
+// DrainDelay passes; blocking reloads answer; the listener closes; running
+// answers finish, for DrainTimeout at most. It returns nil after an orderly
+// stop, an error if answers had to be cut or the listener failed.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      stretchTime,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(quiet{s.log.Handler()}, slog.LevelDebug),
+		// Requests outlive ctx: it ends when the drain begins.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("address", l.Addr().String()))
+	select {
+	case err := <-served:
+		s.stopAccepting()
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "stopping: draining requests", slog.Duration("deadline", s.cfg.DrainTimeout))
+	s.stopAccepting()
+	srv.SetKeepAlivesEnabled(s.cfg.DrainDelay == 0) // during the delay each answer says Connection: close
+	if s.cfg.DrainDelay > 0 {
+		pause(s.cfg.DrainDelay)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
+	defer cancel()
+	err := srv.Shutdown(last)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("drain requests: %w", err), srv.Close())
+	}
+	<-served // http.ErrServerClosed; the goroutine has ended
+	return err
+}
+
+// stopAccepting makes /readyz say 503 and releases the blocking reloads.
+func (s *Server) stopAccepting() {
+	s.draining.Store(true)
+	s.drain()
+}
+
+// pause waits by the machine's clock: a load balancer knows no other.
+func pause(d time.Duration) {
+	<-time.After(d)
+}
