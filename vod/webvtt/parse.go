@@ -1,0 +1,340 @@
+package webvtt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Problem is something in a caption file that was left out or repaired.
+type Problem struct {
+	Line   int // from 1
+	Reason Reason
+	Detail string // the words of the file concerned, cut short
+}
+
+func (p Problem) String() string {
+	if p.Detail == "" {
+		return fmt.Sprintf("line %d: %s", p.Line, p.Reason)
+	}
+	return fmt.Sprintf("line %d: %s: %q", p.Line, p.Reason, p.Detail)
+}
+
+// Reason says what kind of problem it is. The values are stable: callers map
+// them to words.
+type Reason string
+
+// Reasons.
+const (
+	Encoding  Reason = "not UTF-8, read as Windows-1252"
+	Time      Reason = "times cannot be read, cue left out"
+	Backwards Reason = "ends before it starts, cue left out"
+	NoText    Reason = "no text, cue left out"
+	Stray     Reason = "text outside a cue, left out"
+	Setting   Reason = "unknown cue setting, left out"
+	Style     Reason = "style or region, left out"
+	TooMany   Reason = "too many cues or problems, the rest is left out"
+)
+
+// Limits: a day of captions is some 30,000 cues.
+const (
+	maxCues     = 200_000
+	maxProblems = 1000
+	maxText     = 4096
+)
+
+// Parse reads WebVTT or SubRip. It is tolerant: UTF-8 with or without a byte
+// order mark, UTF-16 with one, else Windows-1252; any line ends; commas or dots
+// in times, hours optional; blank lines missing or one too many. Cues come back
+// in the order of their start. Whatever was left out or guessed is in the
+// problems; there is no error, a file without a cue has none.
+func Parse(data []byte) ([]Cue, []Problem) {
+	p := &parser{}
+	text, ok := decode(data)
+	if !ok {
+		p.report(1, Encoding, "")
+	}
+	p.lines = strings.Split(text, "\n")
+	p.vtt = isHeader(p.lines[0])
+	if p.vtt {
+		p.skipBlock()
+	}
+	for p.at < len(p.lines) && len(p.cues) < maxCues {
+		p.block()
+	}
+	if p.at < len(p.lines) {
+		p.report(p.at+1, TooMany, "")
+	}
+	slices.SortStableFunc(p.cues, func(a, b Cue) int {
+		if a.Start != b.Start {
+			return int(max(-1, min(1, a.Start-b.Start)))
+		}
+		return int(max(-1, min(1, a.End-b.End)))
+	})
+	return p.cues, p.problems
+}
+
+func isHeader(line string) bool {
+	rest, ok := strings.CutPrefix(line, "WEBVTT")
+	return ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t')
+}
+
+type parser struct {
+	lines    []string
+	at       int
+	vtt      bool
+	cues     []Cue
+	problems []Problem
+}
+
+func (p *parser) report(line int, reason Reason, detail string) {
+	switch {
+	case len(p.problems) < maxProblems:
+		if len(detail) > 60 {
+			detail = strings.ToValidUTF8(detail[:60], "") + "…"
+		}
+		p.problems = append(p.problems, Problem{Line: line, Reason: reason, Detail: detail})
+	case len(p.problems) == maxProblems:
+		p.problems = append(p.problems, Problem{Line: line, Reason: TooMany})
+	}
+}
+
+func (p *parser) skipBlock() {
+	for p.at < len(p.lines) && strings.TrimSpace(p.lines[p.at]) != "" {
+		p.at++
+	}
+}
+
+func isTiming(line string) bool { return strings.Contains(line, "-->") }
+
+// block reads what begins at the next line that is not blank.
+func (p *parser) block() {
+	line := strings.TrimSpace(p.lines[p.at])
+	following := ""
+	if p.at+1 < len(p.lines) {
+		following = p.lines[p.at+1]
+	}
+	word, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+	switch {
+	case line == "":
+		p.at++
+	case isTiming(line):
+		p.cue("")
+	case isTiming(following):
+		p.at++
+		p.cue(line)
+	case p.vtt && word == "NOTE":
+		p.skipBlock()
+	case p.vtt && (word == "STYLE" || word == "REGION" || line == "Region:"):
+		p.report(p.at+1, Style, "")
+		p.skipBlock()
+	default:
+		p.stray(line)
+	}
+}
+
+// stray handles text that belongs to no cue: in SubRip it follows a blank line
+// inside a cue; a number alone is an empty cue's.
+func (p *parser) stray(line string) {
+	if n := len(p.cues); !p.vtt && n > 0 && !isNumber(line) {
+		start := p.at
+		last := &p.cues[n-1]
+		text, _ := cueText(p.textLines())
+		if len(last.Text)+len(text) < maxText {
+			last.Text += "\n" + text
+			return
+		}
+		p.report(start+1, Stray, line)
+		return
+	}
+	p.report(p.at+1, Stray, line)
+	p.at++
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// textLines takes the lines up to a blank one, or up to the next cue where the
+// blank line was forgotten.
+func (p *parser) textLines() []string {
+	from := p.at
+	for p.at < len(p.lines) && strings.TrimSpace(p.lines[p.at]) != "" {
+		if isTiming(p.lines[p.at]) {
+			break
+		}
+		if isNumber(strings.TrimSpace(p.lines[p.at])) && p.at+1 < len(p.lines) && isTiming(p.lines[p.at+1]) {
+			break
+		}
+		p.at++
+	}
+	return p.lines[from:p.at]
+}
+
+// cue reads a cue whose timing line is the current one.
+func (p *parser) cue(id string) {
+	number := p.at + 1
+	timing := p.lines[p.at]
+	p.at++
+	lines := p.textLines()
+	before, after, _ := strings.Cut(timing, "-->")
+	endField, settings, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(after, "\t", " ")), " ")
+	start, ok1 := parseTime(strings.TrimSpace(before))
+	end, ok2 := parseTime(endField)
+	if !ok1 || !ok2 {
+		p.report(number, Time, strings.TrimSpace(timing))
+		return
+	}
+	if end <= start {
+		p.report(number, Backwards, strings.TrimSpace(timing))
+		return
+	}
+	text, top := cueText(lines)
+	if text == "" {
+		p.report(number, NoText, "")
+		return
+	}
+	c := Cue{Start: start, End: end, Text: text, Settings: p.settings(number, settings)}
+	if top && c.Settings == "" {
+		c.Settings = "line:0"
+	}
+	if !isNumber(id) && !strings.Contains(id, "-->") {
+		c.ID = clean(id)
+	}
+	p.cues = append(p.cues, c)
+}
+
+// parseTime reads [h:]mm:ss[.mmm], with a comma for the dot, and fewer or more
+// digits than there should be.
+func parseTime(s string) (time.Duration, bool) {
+	whole, fraction, _ := strings.Cut(strings.ReplaceAll(s, ",", "."), ".")
+	fields := strings.Split(whole, ":")
+	if len(fields) < 2 || len(fields) > 3 {
+		return 0, false
+	}
+	seconds := int64(0)
+	for i, f := range fields {
+		f = strings.TrimSpace(f)
+		if f == "" || len(f) > 4 || !isNumber(f) {
+			return 0, false
+		}
+		n := int64(0)
+		for _, c := range []byte(f) {
+			n = n*10 + int64(c-'0')
+		}
+		if n > 59 && (i > 0 || len(fields) == 2 && n > 999) {
+			return 0, false
+		}
+		seconds = seconds*60 + n
+	}
+	ms := int64(0)
+	fraction = strings.TrimSpace(fraction)
+	if fraction != "" && !isNumber(fraction) {
+		return 0, false
+	}
+	for i := range 3 {
+		ms *= 10
+		if i < len(fraction) {
+			ms += int64(fraction[i] - '0')
+		}
+	}
+	return time.Duration(seconds)*time.Second + time.Duration(ms)*time.Millisecond, true
+}
+
+// settings keeps the cue settings that WebVTT knows. SubRip's coordinates
+// (X1:40 ...) are dropped without a word; regions, since their definitions are.
+func (p *parser) settings(line int, s string) string {
+	var kept []string
+	for _, field := range strings.Fields(s) {
+		name, value, _ := strings.Cut(field, ":")
+		switch {
+		case validSetting(name, value):
+			kept = append(kept, field)
+		case !p.vtt && len(name) == 2 && strings.ContainsAny(name[:1], "XYxy"):
+		case name == "region":
+		default:
+			p.report(line, Setting, field)
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+func validSetting(name, value string) bool {
+	base, alignment, _ := strings.Cut(value, ",")
+	switch name {
+	case "vertical":
+		return value == "rl" || value == "lr"
+	case "align":
+		return slices.Contains([]string{"start", "center", "end", "left", "right", "middle"}, value)
+	case "size":
+		return isPercent(value)
+	case "position":
+		return isPercent(base) && slices.Contains([]string{"", "line-left", "center", "line-right", "start", "middle", "end"}, alignment)
+	case "line":
+		digits := strings.TrimPrefix(base, "-")
+		return (isPercent(base) || len(digits) <= 4 && isNumber(digits)) &&
+			slices.Contains([]string{"", "start", "center", "end"}, alignment)
+	}
+	return false
+}
+
+func isPercent(s string) bool {
+	number, ok := strings.CutSuffix(s, "%")
+	whole, fraction, dot := strings.Cut(number, ".")
+	return ok && len(s) < 12 && isNumber(whole) && (!dot || isNumber(fraction)) && (len(whole) < 3 || whole == "100")
+}
+
+// decode makes UTF-8 with LF line ends of a file; ok is false when the encoding
+// was guessed.
+func decode(data []byte) (text string, ok bool) {
+	ok = true
+	switch {
+	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		data = data[3:]
+	case bytes.HasPrefix(data, []byte("\xff\xfe")):
+		data = fromUTF16(data[2:], binary.LittleEndian)
+	case bytes.HasPrefix(data, []byte("\xfe\xff")):
+		data = fromUTF16(data[2:], binary.BigEndian)
+	}
+	if !utf8.Valid(data) {
+		ok = false
+		data = fromWindows1252(data)
+	}
+	text = string(data)
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = strings.ReplaceAll(text, "\r", "\n")
+	text = strings.ReplaceAll(text, "\x00", "\uFFFD")
+	return text, ok
+}
+
+func fromUTF16(p []byte, order binary.ByteOrder) []byte {
+	units := make([]uint16, 0, len(p)/2)
+	for ; len(p) >= 2; p = p[2:] {
+		units = append(units, order.Uint16(p))
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// windows1252 is 0x80 to 0x9f of the code page; the rest is Latin-1.
+const windows1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
+
+func fromWindows1252(p []byte) []byte {
+	high := []rune(windows1252)
+	out := make([]byte, 0, len(p)+len(p)/8)
+	for _, c := range p {
+		switch {
+		case c < 0x80:
+			out = append(out, c)
+		case c < 0xa0:
+			out = utf8.AppendRune(out, high[c-0x80])
+		default:
+			out = utf8.AppendRune(out, rune(c))
+		}
+	}
+	return out
+}
