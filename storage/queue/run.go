@@ -166,6 +166,7 @@ func migrate(ctx context.Context, db *sql.DB, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	//lint:ignore SA1019 one transaction keeps other processes out and leaves nothing half done after a kill; all of riversqlite's migrations allow it
 	if _, err := migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
 		return errors.Join(fmt.Errorf("migrate: %w", err), tx.Rollback())
 	}
