@@ -70,7 +70,7 @@ func TestGateTable(t *testing.T) {
 		"s/" + mediaID + "/v720/init-x.mp4":    row(ok, ok, missing, missing, ok, missing, missing, ok),
 		"s/" + mediaID + "/v720/0-x.m4s":       row(ok, ok, missing, missing, ok, missing, missing, ok),
 		"s/" + mediaID + "/s-fr/0-x.vtt":       row(ok, ok, missing, missing, ok, missing, missing, ok),
-		"s/" + mediaID + "/poster.jpg":         row(ok, ok, missing, missing, ok, missing, missing, ok),
+		"s/" + mediaID + "/poster.jpg":         row(ok, ok, missing, ok, ok, missing, missing, ok),
 		"s/" + mediaID + "/v720/9-x.m4s":       row(missing, missing, missing, missing, missing, missing, missing, missing),
 		"s/" + lateID + "/v720/0-x.m4s":        row(notYet, notYet, missing, missing, notYet, missing, missing, ok),
 		"s/" + oldID + "/v720/0-x.m4s":         row(gone, gone, missing, missing, gone, missing, missing, gone),
@@ -272,7 +272,8 @@ func TestR191_BlockingReload(t *testing.T) {
 		live := "/p/" + w.mint("playback", "event") + "/live/main/fr/v720.m3u8"
 		var wait sync.WaitGroup
 		got := make([]*httptest.ResponseRecorder, 3)
-		for i := range got {
+		got[0] = w.do("GET", live+"?_HLS_msn=100") // listed: answered at once
+		for i := 1; i < len(got); i++ {
 			wait.Go(func() { got[i] = w.do("GET", fmt.Sprint(live, "?_HLS_msn=", 100+i)) })
 		}
 		w.clock.untilWaiting(2)

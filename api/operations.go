@@ -133,6 +133,7 @@ func (s *Server) transform(ctx huma.Context, status string, v any) (any, error) 
 	}
 	p.Errors = faults
 	a.headers(c.Response().Header(), p.lang)
+	c.Response().Header().Set("Cache-Control", noStore) // never by a second, as media is: it depends on who asks
 	if p.cause != nil {
 		s.log.LogAttrs(ctx.Context(), slog.LevelError, "operation failed", slog.String("request_id", p.Instance),
 			slog.String("operation", ctx.Operation().OperationID), slog.String("error", token.Redact(p.cause.Error())))
@@ -177,14 +178,14 @@ func noNull(schema *huma.Schema) {
 	}
 }
 
-// bearer is the credential of an operation.
-type bearer struct {
+// Bearer is the credential of an operation. Exported, as huma fills only exported fields.
+type Bearer struct {
 	Authorization string `header:"Authorization" hidden:"true"`
 }
 
 // link returns the claims of a link token: the only kind that operations take.
 // A playback address that somebody shares must not be a way to get more.
-func (s *Server) link(b bearer, now time.Time) (*token.Claims, error) {
+func (s *Server) link(b Bearer, now time.Time) (*token.Claims, error) {
 	scheme, tok, _ := strings.Cut(b.Authorization, " ")
 	if !strings.EqualFold(scheme, "Bearer") || tok == "" {
 		return nil, errTokenMissing

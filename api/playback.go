@@ -44,7 +44,7 @@ type Playback struct {
 }
 
 type playbackInput struct {
-	bearer
+	Bearer
 	Body PlaybackRequest
 }
 
@@ -65,7 +65,7 @@ func (e *notYet) Unwrap() error { return e.err }
 // playback answers POST /api/v1/playback.
 func (s *Server) playback(_ context.Context, in *playbackInput) (*playbackOutput, error) {
 	now := s.deps.Now()
-	claims, err := s.link(in.bearer, now)
+	claims, err := s.link(in.Bearer, now)
 	if err != nil {
 		return nil, err
 	}

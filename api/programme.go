@@ -70,7 +70,7 @@ type Finding struct {
 
 // programmeInput is the request of programme.
 type programmeInput struct {
-	bearer
+	Bearer
 }
 
 // programmeOutput is the answer of programme.
@@ -83,7 +83,7 @@ type programmeOutput struct {
 // programme: it is what a person chooses from, and shows no media.
 func (s *Server) programme(_ context.Context, in *programmeInput) (*programmeOutput, error) {
 	now := s.deps.Now()
-	claims, err := s.link(in.bearer, now)
+	claims, err := s.link(in.Bearer, now)
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +95,10 @@ func (s *Server) programme(_ context.Context, in *programmeInput) (*programmeOut
 }
 
 func wireProgramme(p *stream.Programme) Programme {
-	out := Programme{ID: p.Event, Title: p.Title, Languages: list(p.Languages), Zone: p.Zone, ReplayUntil: instant(p.ReplayUntil), Now: p.Now.UTC(),
+	out := Programme{ID: p.Event, Title: dict(p.Title), Languages: list(p.Languages), Zone: p.Zone, ReplayUntil: instant(p.ReplayUntil), Now: p.Now.UTC(),
 		Auditoriums: []Auditorium{}, Talks: []Talk{}}
 	for _, a := range p.Auditoriums {
-		out.Auditoriums = append(out.Auditoriums, Auditorium{a.ID, a.Title, a.Opens.UTC(), a.Closes.UTC(), a.Open, a.Ended, a.Ready})
+		out.Auditoriums = append(out.Auditoriums, Auditorium{a.ID, dict(a.Title), a.Opens.UTC(), a.Closes.UTC(), a.Open, a.Ended, a.Ready})
 	}
 	for i := range p.Talks {
 		out.Talks = append(out.Talks, wireTalk(&p.Talks[i]))
@@ -107,9 +107,9 @@ func wireProgramme(p *stream.Programme) Programme {
 }
 
 func wireTalk(t *stream.TalkProgramme) Talk {
-	out := Talk{ID: t.ID, Auditorium: t.Auditorium, Title: t.Title, Abstract: t.Abstract, Speakers: list(t.Speakers), Spoken: t.Spoken,
+	out := Talk{ID: t.ID, Auditorium: t.Auditorium, Title: dict(t.Title), Abstract: dict(t.Abstract), Speakers: list(t.Speakers), Spoken: t.Spoken,
 		Starts: t.Starts.UTC(), State: t.State, Airings: map[event.Language]Airing{}, Sounds: list(t.Sounds), Captions: list(t.Captions),
-		Shared: len(t.Airings) > 0, Poster: t.Poster, Thumbnails: t.Thumbnails, Chapters: t.Chapters, Findings: []Finding{}}
+		Shared: len(t.Airings) > 0, Poster: t.Poster, Thumbnails: dict(t.Thumbnails), Chapters: dict(t.Chapters), Findings: []Finding{}}
 	var film vod.MediaID
 	for l, a := range t.Airings {
 		out.Airings[l] = Airing{State: a.State, Starts: instant(a.Starts), Ends: instant(a.Ends), Ready: a.Ready, Replay: a.Replay}
@@ -130,6 +130,14 @@ func list[T any](s []T) []T {
 		return []T{}
 	}
 	return s
+}
+
+// dict returns m, never nil.
+func dict[M ~map[K]V, K comparable, V any](m M) M {
+	if m == nil {
+		return M{}
+	}
+	return m
 }
 
 // instant returns t in UTC, nil for the zero time.

@@ -14,8 +14,14 @@ func sampleProgramme() stream.Programme {
 		a := stream.Airing{State: state, Ready: true, Starts: at(from), Ends: at(to), Media: mediaID, Replay: state == stream.ReplayOn}
 		return map[event.Language]stream.Airing{"fr": a, "en": a}
 	}
+	starts := func(p stream.Programme) stream.Programme {
+		for i := range p.Talks {
+			p.Talks[i].Starts = p.Talks[i].Airings["fr"].Starts
+		}
+		return p
+	}
 	both := []event.Language{"fr", "en"}
-	return stream.Programme{
+	return starts(stream.Programme{
 		Event: "conf", Title: event.Text{"fr": "Congrès", "en": "Conference"}, Languages: both, Zone: "Europe/Paris",
 		ReplayUntil: at(90 * 24 * time.Hour), Now: noon,
 		Auditoriums: []stream.RoomProgramme{
@@ -28,5 +34,5 @@ func sampleProgramme() stream.Programme {
 			{ID: "t1", Auditorium: "main", State: stream.OnAir, Airings: air(stream.OnAir, -10*time.Minute, 20*time.Minute), Sounds: both[:1]},
 			{ID: "t2", Auditorium: "side", State: stream.Waiting, Airings: air(stream.Waiting, time.Hour, 2*time.Hour)},
 		},
-	}
+	})
 }

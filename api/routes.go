@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -35,7 +36,19 @@ func (s *Server) routes() error {
 	if err != nil {
 		return err
 	}
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/*", web.serve)
+	// The web application takes what is left, which hides the router's own 405:
+	// an address that has a route under another method says so.
+	methods := map[string]string{}
+	for _, r := range e.Routes() {
+		methods[r.Path] = strings.TrimPrefix(methods[r.Path]+", "+r.Method, ", ")
+	}
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/*", func(c echo.Context) error {
+		if allow := methods[c.Request().URL.Path]; allow != "" {
+			c.Response().Header().Set("Allow", allow)
+			return errMethod
+		}
+		return web.serve(c)
+	})
 	return nil
 }
 
