@@ -32,7 +32,7 @@ type scanner struct {
 	text string // current line, without its end
 	line int
 	err  *ParseError
-	seen map[string]bool // tags that may be there once only
+	seen [12]string // tags that may be there once only; a media playlist has eleven
 }
 
 func (s *scanner) fail(rule, format string, args ...any) {
@@ -44,7 +44,6 @@ func (s *scanner) fail(rule, format string, args ...any) {
 // start checks the first line.
 func (s *scanner) start(body []byte) {
 	s.rest = string(body)
-	s.seen = make(map[string]bool, 8)
 	if strings.HasPrefix(s.rest, "\ufeff") {
 		s.line = 1
 		s.fail("R002", "a byte order mark")
@@ -104,10 +103,16 @@ func (s *scanner) tag() (name, value string, bare bool) {
 
 // once refuses the second of a tag.
 func (s *scanner) once(rule, name string) {
-	if s.seen[name] {
-		s.fail(rule, "a second %s", name)
+	for i := range s.seen {
+		switch s.seen[i] {
+		case name:
+			s.fail(rule, "a second %s", name)
+			return
+		case "":
+			s.seen[i] = name
+			return
+		}
 	}
-	s.seen[name] = true
 }
 
 // bare refuses a value for a tag that takes none.
@@ -185,6 +190,16 @@ func (a *attributes) take(name string, quoted bool) (string, bool) {
 		return v.Value, true
 	}
 	return "", false
+}
+
+// ParseAttributes parses the value of a tag that is an attribute list (bis 4.2).
+func ParseAttributes(value string) ([]Attribute, error) {
+	s := &scanner{line: 1}
+	a := s.attributes("attribute list", value)
+	if s.err != nil {
+		return nil, s.err
+	}
+	return a.list, nil
 }
 
 // remaining returns what was not taken, nil when nothing.
