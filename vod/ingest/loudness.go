@@ -165,6 +165,12 @@ func (g *Ingester) measure(ctx context.Context, in *input, sounds []sound, treat
 	if err != nil {
 		return nil, fmt.Errorf("measure sound: %w", err)
 	}
+	for i := range levels {
+		// Integrated loudness needs 0.4 s of sound; of less, power must do.
+		if loudest := max(levels[i].Left, levels[i].Right); levels[i].Loudness <= silenceBelow && loudest > silenceBelow {
+			levels[i].Loudness = loudest + doubled
+		}
+	}
 	return levels, nil
 }
 
@@ -203,7 +209,7 @@ func (r *levelReader) line(text string) {
 	}
 	switch label {
 	case "I":
-		l.Loudness = n
+		l.Loudness = max(n, nothing)
 	case "Peak":
 		l.Peak = n
 	case "RMS level dB":

@@ -20,7 +20,7 @@ func (g *Ingester) pack(ctx context.Context, in *input, r *run, p *Probe, progre
 	names := r.Recipe.outputs()
 	for i, name := range names {
 		language := r.Recipe.languageOf(name)
-		rendition, err := g.packFile(ctx, r.Media, name, language, outputFile(r.dir, name), plan)
+		rendition, err := g.packFile(ctx, r.Media, "", name, language, outputFile(r.dir, name), plan)
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +80,8 @@ func (r *recipe) arrange(made map[string]vod.Rendition) ([]vod.Rendition, error)
 	return all, nil
 }
 
-// packFile packages the only track of a file that we made.
-func (g *Ingester) packFile(ctx context.Context, id vod.MediaID, name, language, path string, plan cmaf.Plan) (vod.Rendition, error) {
+// packFile packages the only track of a file that we made. folder, empty or ending in a slash, is the object's below the media's.
+func (g *Ingester) packFile(ctx context.Context, id vod.MediaID, folder, name, language, path string, plan cmaf.Plan) (vod.Rendition, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return vod.Rendition{}, fmt.Errorf("package %s: %w", name, err)
@@ -96,7 +96,7 @@ func (g *Ingester) packFile(ctx context.Context, id vod.MediaID, name, language,
 		return vod.Rendition{}, fmt.Errorf("package %s: %w", name, err)
 	}
 	plan.Language = language
-	made, err := g.packTracks(ctx, id, movie, []trackJob{{name: name, language: language, track: 0}}, plan)
+	made, err := g.packTracks(ctx, id, movie, []trackJob{{folder: folder, name: name, language: language, track: 0}}, plan)
 	if err != nil {
 		return vod.Rendition{}, err
 	}
@@ -125,6 +125,7 @@ func (g *Ingester) packCopies(ctx context.Context, in *input, r *run, p *Probe, 
 
 // trackJob is one track of a file to package as a rendition.
 type trackJob struct {
+	folder         string // of the object
 	name, language string
 	track          int
 	copied         bool
@@ -142,7 +143,7 @@ func (g *Ingester) packTracks(ctx context.Context, id vod.MediaID, movie *cmaf.M
 	}()
 	tasks := make([]cmaf.Job, len(jobs))
 	for i, j := range jobs {
-		w, err := g.create(ctx, mediaKey(id, j.name+".mp4"))
+		w, err := g.create(ctx, mediaKey(id, j.folder+j.name+".mp4"))
 		if err != nil {
 			return nil, err
 		}

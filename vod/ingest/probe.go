@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -177,7 +178,7 @@ func (g *Ingester) probe(ctx context.Context, in *input) (*Probe, error) {
 	}
 	p.Magic = magic(head[:n])
 	if p.Movie, p.MovieErr = cmaf.Inspect(in, p.Size); p.MovieErr != nil {
-		p.Movie = nil
+		p.Movie, p.fragments = nil, startsWithFragment(in)
 	}
 	if err := g.probeStreams(ctx, in, p); err != nil || p.Format == "" {
 		return p, err
@@ -214,6 +215,25 @@ func magic(head []byte) string {
 		}
 	}
 	return "text"
+}
+
+// startsWithFragment tells whether a movie fragment is among the first boxes.
+func startsWithFragment(r io.ReaderAt) bool {
+	var head [8]byte
+	for at, n := int64(0), 0; n < 16; n++ {
+		if _, err := r.ReadAt(head[:], at); err != nil {
+			return false
+		}
+		if string(head[4:]) == "moof" {
+			return true
+		}
+		size := int64(binary.BigEndian.Uint32(head[:4]))
+		if size < 8 {
+			return false
+		}
+		at += size
+	}
+	return false
 }
 
 // The JSON of ffprobe: numbers come as text, absent ones not at all.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -135,8 +136,10 @@ func (w *work) refuseIf(ctx context.Context, refusal []vod.Finding) error {
 	return w.refuse(ctx, refusal)
 }
 
-// refuse makes the asset failed and removes what was made of it.
+// refuse makes the asset failed and removes what was made of it. Remarks about
+// a film that is not used would only hide the reason.
 func (w *work) refuse(ctx context.Context, findings []vod.Finding) error {
+	findings = slices.DeleteFunc(slices.Clone(findings), func(f vod.Finding) bool { return !f.Fatal })
 	if err := w.g.removeObjects(ctx, w.run.Media); err != nil {
 		return err
 	}
