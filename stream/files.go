@@ -13,7 +13,6 @@ import (
 	"reprise/storage"
 	"reprise/stream/timeline"
 	"reprise/vod"
-	"reprise/vod/cmaf"
 )
 
 // May tells whether a viewer may see a talk in an auditorium; the talk is empty
@@ -250,7 +249,7 @@ func (p *Playout) slateSegment(m *vod.Media, r *vod.Rendition, index int, ticks 
 		if err != nil {
 			return nil, 0, err
 		}
-		b, err := cmaf.Retime(nil, t.init, t.segment, index, int64(m.Nominal), int64(ticks))
+		b, err := p.retime(nil, t.init, t.segment, index, int64(m.Nominal), int64(ticks))
 		if err != nil {
 			return nil, 0, fmt.Errorf("make segment %d of slate %s %s: %w", index, m.ID, r.Name, err)
 		}

@@ -12,9 +12,10 @@ import (
 	"reprise/vod"
 )
 
-// dayAhead is how far ahead of now a feed's multivariant playlist looks: the
-// media of the day decide on rungs and bandwidths.
-const dayAhead = 24 * time.Hour
+// dayAround is how far from now, either way, a feed's multivariant playlist
+// looks: the media of the day decide on rungs and bandwidths. A feed may have a
+// thousand talks over months; reading them all would hold up the first viewer.
+const dayAround = 24 * time.Hour
 
 // textKey names a multivariant playlist but for its EXT-X-START.
 type textKey struct {
@@ -94,7 +95,7 @@ func (p *Playout) text(f *feed, a Address, m *moment, now time.Time) (*hls.Multi
 	key := textKey{feed: f, address: a}
 	entries := m.entries
 	if a.View == Live {
-		since, until := now.Add(-p.cfg.Depth), now.Add(dayAhead)
+		since, until := now.Add(-dayAround), now.Add(dayAround)
 		key.from = sort.Search(len(entries), func(k int) bool { return entries[k].AirEnd().After(since) })
 		key.to = sort.Search(len(entries), func(k int) bool { return !entries[k].AirStart.Before(until) })
 		key.from = min(key.from, m.window.Spans[0].Entry) // what is listed counts, also after the end

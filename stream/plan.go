@@ -156,7 +156,7 @@ func (p *Playout) planFeed(ctx context.Context, e *eventState, a *event.Auditori
 		return log, nil
 	}
 	plan.Talks = p.plannedTalks(e, a, key.Language, log.journal)
-	generic, ok := wants.generic(ctx, e, key.Language, plan.Opens)
+	generic, ok := wants.generic(ctx, e, key.Language)
 	if !ok {
 		return log, nil // without a slate no feed can begin
 	}
@@ -166,7 +166,10 @@ func (p *Playout) planFeed(ctx context.Context, e *eventState, a *event.Auditori
 	}
 	next, err := log.journal.Replan(now, plan)
 	if err != nil {
-		return log, err
+		// Another turn would find the same: the feed goes on as it is.
+		p.log.Error("feed cannot be planned, its journal stays as it is", "event_id", key.Event, "auditorium_id", key.Auditorium,
+			"language", key.Language, "error", err)
+		return log, nil
 	}
 	from := common(log.journal, next)
 	if from == len(log.journal.Entries) && from == len(next.Entries) && log.journal.Closed == next.Closed {
@@ -233,6 +236,9 @@ func programmeOf(e *eventState, a *event.Auditorium) []*event.Talk {
 	return talks
 }
 
+// longestSegment is the duration from which EXTINF rounds above the target duration (R061).
+const longestSegment = 9 * timeline.TicksPerSecond / 2
+
 // plannedTalks returns the talks of an auditorium whose film in that language is ready.
 func (p *Playout) plannedTalks(e *eventState, a *event.Auditorium, l event.Language, j timeline.Journal) []timeline.Planned {
 	laid := map[string]timeline.Entry{}
@@ -260,9 +266,11 @@ func (p *Playout) plannedTalks(e *eventState, a *event.Auditorium, l event.Langu
 			}
 			k.Nominal, k.Last, k.Count = m.nominal, m.last, m.count
 		}
-		if k.Count > 0 {
-			planned = append(planned, k)
+		if k.Count <= 0 || k.Nominal <= 0 || k.Last <= 0 || max(k.Nominal, k.Last) >= longestSegment {
+			p.log.Error("film does not fit the target duration, its talk is left out", "asset_id", asset.ID, "talk_id", t.ID, "media_id", asset.Media)
+			continue
 		}
+		planned = append(planned, k)
 	}
 	return planned
 }

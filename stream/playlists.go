@@ -123,7 +123,7 @@ func (p *Playout) moment(f *feed, a Address, now time.Time) (moment, error) {
 	if err != nil || a.View == StartOver {
 		return m, err
 	}
-	return replayMoment(f, m, now)
+	return replayMoment(f, m)
 }
 
 func (p *Playout) liveMoment(f *feed, now time.Time) (moment, error) {
@@ -172,9 +172,8 @@ func talkMoment(f *feed, a Address, now time.Time) (moment, error) {
 	m := moment{window: w, entries: f.journal.Entries, last: int64(w.Len()) - 1}
 	since, _ := talkListedAt(entries, m.last)
 	m.between(later(since, entries[0].AirStart), f, func(msn int64) (time.Time, bool) { return talkListedAt(entries, msn) })
-	m.until = max(m.until, entries[len(entries)-1].AirEnd().UnixNano())
-	if !m.window.EndList {
-		m.until = m.next.UnixNano()
+	if w.EndList {
+		m.until = max(m.until, entries[len(entries)-1].AirEnd().UnixNano())
 	}
 	return m, nil
 }
@@ -192,7 +191,7 @@ func talkListedAt(entries []timeline.Entry, msn int64) (time.Time, bool) {
 
 // replayMoment turns the view of a talk whose last segment is listed into its
 // replay: the same film whole, from its first segment.
-func replayMoment(f *feed, m moment, _ time.Time) (moment, error) {
+func replayMoment(f *feed, m moment) (moment, error) {
 	if !m.window.EndList {
 		return m, fmt.Errorf("%w: replay in %v", ErrNotListed, f.Feed)
 	}

@@ -12,6 +12,7 @@ import (
 	"reprise/event"
 	"reprise/stream/hls"
 	"reprise/vod"
+	"reprise/vod/cmaf"
 	"reprise/vod/webvtt"
 )
 
@@ -51,6 +52,7 @@ type Playout struct {
 	snapshot  atomic.Pointer[snapshot]
 	shelf     *shelf
 	empty     []byte // a segment of empty captions
+	retime    func(dst []byte, init, template []byte, index int, nominal, length int64) ([]byte, error)
 	documents *cache[documentKey, view]
 	texts     *cache[textKey, hls.Multivariant]
 	templates *cache[templateKey, template]
@@ -73,6 +75,9 @@ type Playout struct {
 const (
 	// turnEvery bounds the time between two whole turns: what depends on the hour alone is seen then.
 	turnEvery = 30 * time.Second
+
+	// complainEvery bounds how often a failing store is logged.
+	complainEvery = 10 * time.Second
 
 	mediaBytes    = 24 << 20 // of media indexes kept
 	templateBytes = 32 << 20 // of slate templates kept
@@ -107,6 +112,7 @@ func New(cfg Config, deps Deps) (*Playout, error) {
 		cfg: cfg, deps: deps, log: deps.Log,
 		shelf:     newShelf(deps.Library, mediaBytes),
 		empty:     webvtt.Empty(),
+		retime:    cmaf.Retime,
 		documents: newCache[documentKey, view](cfg.CacheBytes),
 		texts:     newCache[textKey, hls.Multivariant](4 << 20),
 		templates: newCache[templateKey, template](templateBytes),
@@ -130,9 +136,13 @@ func (p *Playout) Run(ctx context.Context) error {
 	maker.Go(func() { p.slateLoop(ctx) })
 	defer maker.Wait()
 	defer cancel()
+	var said time.Time
 	for {
 		if err := p.follow(ctx); err != nil && ctx.Err() == nil {
-			p.log.Error("playout turn failed, next try soon", "error", err)
+			if now := p.deps.Now(); now.Sub(said).Abs() >= complainEvery {
+				said = now
+				p.log.Error("playout turn failed, the snapshot grows old; next try with the next poll", "error", err)
+			}
 		}
 		if err := p.deps.Wait(ctx, p.deps.Now().Add(p.cfg.Poll)); err != nil {
 			return err

@@ -95,9 +95,9 @@ func (w *wants) there(ctx context.Context, spec SlateSpec, at time.Time) bool {
 
 // generic returns the slate of an event and language that fits everywhere; ok
 // is false while it is not made.
-func (w *wants) generic(ctx context.Context, e *eventState, l event.Language, at time.Time) (vod.MediaID, bool) {
+func (w *wants) generic(ctx context.Context, e *eventState, l event.Language) (vod.MediaID, bool) {
 	spec := w.p.spec(e, l, SlateSpec{Title: e.event.Title.In(l), Headline: tongueOf(l).wait})
-	return spec.ID, w.there(ctx, spec, at)
+	return spec.ID, w.there(ctx, spec, w.now)
 }
 
 // between returns the slate for the air between two talks of a feed: the one
@@ -116,17 +116,21 @@ func (w *wants) between(ctx context.Context, e *eventState, a *event.Auditorium,
 			since, from = later(since, t.Starts), i+1
 		}
 	}
-	at := since
+	ends := plan.Closes
 	if t := w.next(lines[from:], plan, before); t != nil {
 		spec.Headline = words.next
 		spec.Talk = t.Title.In(l)
 		starts := t.Starts.In(e.zone)
 		spec.When = hourIn(l, starts, !sameDay(starts, since.In(e.zone)))
+		ends = t.Starts
 	} else if after == "" {
 		return generic // a day without a talk: nobody to thank yet
 	}
 	spec = w.p.spec(e, l, spec)
-	if w.there(ctx, spec, at) {
+	if w.now.Sub(ends) > timeline.LateLimit && !w.p.slates[spec.ID] {
+		return generic // laid out after the fact: nobody will see it
+	}
+	if w.there(ctx, spec, since) {
 		return spec.ID
 	}
 	return generic
