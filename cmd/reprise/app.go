@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"reprise/api"
+	"reprise/api/web"
+	"reprise/configs"
+	"reprise/storage"
+	"reprise/storage/queue"
+	"reprise/stream"
+	"reprise/vod"
+)
+
+// ingestJob is the kind of the jobs that make media; their id is an asset's.
+const ingestJob = "ingest"
+
+// deps are what a server is given from outside.
+type deps struct {
+	clock clock
+	log   *slog.Logger
+}
+
+// run builds a server and runs it until ctx ends and everything has stopped in order.
+func run(ctx context.Context, cfg configs.Config, d deps) error {
+	a, err := newApp(ctx, cfg, d)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// app is one server, built and listening, not yet running.
+type app struct {
+	*house
+	lock     *fileLock
+	queue    *queue.Queue
+	playout  *stream.Playout
+	server   *api.Server
+	listener net.Listener // the public one
+	metrics  net.Listener // nil: off
+	registry *prometheus.Registry
+}
+
+// newApp builds everything, top to bottom, and listens. What is on air already
+// is known before the first request can come.
+func newApp(ctx context.Context, cfg configs.Config, d deps) (*app, error) {
+	if err := makeDataDir(cfg); err != nil {
+		return nil, err
+	}
+	lock, err := lockServer(cfg.Data.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{lock: lock, registry: prometheus.NewRegistry()}
+	if err := a.build(ctx, cfg, d); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *app) build(ctx context.Context, cfg configs.Config, d deps) error {
+	var err error
+	if a.house, err = openHouse(ctx, cfg, d.log, d.clock); err != nil {
+		return err
+	}
+	if err := a.openIngest(); err != nil {
+		return err
+	}
+	if a.queue, err = queue.New(queue.Config{}, queue.Deps{DB: a.rows.SQL(), Log: d.log, Node: nodeName(), Now: d.clock.Now}); err != nil {
+		return err
+	}
+	a.queue.Handle(ingestJob, cfg.Ingest.Workers, func(ctx context.Context, id string) error {
+		return a.process(ctx, vod.AssetID(id), func(vod.State, float64) {})
+	})
+	secret, err := a.rows.Secret(ctx, "stream")
+	if err != nil {
+		return err
+	}
+	if a.playout, err = stream.New(stream.Config{Depth: cfg.Stream.Depth}, stream.Deps{
+		Events: a.rows, Library: a.rows, Journals: a.rows, Slates: slateMaker{a.ingester}, Objects: a.objects,
+		Secret: secret, Log: d.log, Now: d.clock.Now, Wait: d.clock.Wait,
+	}); err != nil {
+		return err
+	}
+	if err := a.playout.Refresh(ctx); err != nil {
+		// What could be planned is on air; the rest is tried again by Run.
+		d.log.Error("the programme is not fully planned, next try soon", "error", err)
+	}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.server, err = api.New(api.Config{
+		PlaybackLife: cfg.Tokens.PlaybackLife, DrainDelay: cfg.HTTP.DrainDelay, DrainTimeout: cfg.HTTP.DrainTimeout,
+	}, api.Deps{
+		Playout: a.playout, Keyring: a.keys, Objects: a.objects, Web: web.FS(), Registry: a.registry,
+		Log: d.log, Now: d.clock.Now, Wait: d.clock.Wait, Ready: a.ready,
+	}); err != nil {
+		return err
+	}
+	return a.listen(ctx, cfg)
+}
+
+// listen opens both listeners, so that a taken port is told before anything runs.
+func (a *app) listen(ctx context.Context, cfg configs.Config) error {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", cfg.HTTP.Listen)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	a.listener = limitConnections(l, cfg.HTTP.MaxConnections)
+	if cfg.Metrics.Listen == "" {
+		return nil
+	}
+	if a.metrics, err = config.Listen(ctx, "tcp", cfg.Metrics.Listen); err != nil {
+		return fmt.Errorf("metrics.listen: %w; set it to another address, or to nothing to do without", err)
+	}
+	return nil
+}
+
+// run serves until ctx ends, then stops in order: the public server drains
+// first, then jobs, planning and metrics end, then the stores close. It
+// returns nil after an orderly stop.
+func (a *app) run(ctx context.Context) error {
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	var group errgroup.Group
+	background := func(name string, loop func(context.Context) error) {
+		group.Go(func() error {
+			defer stopServing() // without one of its loops a server must not go on
+			err := loop(working)
+			switch {
+			case working.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
+				return nil
+			case err == nil:
+				return fmt.Errorf("%s: ended by itself", name)
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		})
+	}
+	group.Go(func() error {
+		defer stopWorking()
+		return a.server.Run(serving, a.listener)
+	})
+	background("playout", a.playout.Run)
+	background("queue", a.queue.Run)
+	background("unfinished recordings", a.enqueueUnfinished)
+	if a.metrics != nil {
+		background("metrics", a.runMetrics)
+	}
+	err := group.Wait()
+	if closeErr := a.close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		a.logger().Info("stopped")
+	}
+	return err
+}
+
+func (a *app) logger() *slog.Logger { return a.house.log }
+
+// enqueueUnfinished writes down a job for each recording whose making was cut
+// short before its job was, then waits for the end: a kill between the last
+// byte of a recording and its job loses nothing.
+func (a *app) enqueueUnfinished(ctx context.Context) error {
+	assets, err := a.rows.Assets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, asset := range assets {
+		switch asset.State {
+		case vod.Uploaded, vod.Probing, vod.Processing:
+			if err := a.queue.Enqueue(ctx, ingestJob, string(asset.ID), queue.Normal); err != nil {
+				return err
+			}
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// ready says whether the stores answer.
+func (a *app) ready(ctx context.Context) error {
+	if err := a.rows.Ping(ctx); err != nil {
+		return err
+	}
+	if _, err := a.objects.Stat(ctx, "ready"); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// runMetrics serves Prometheus metrics until ctx ends.
+func (a *app) runMetrics(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(a.logger().Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	a.logger().Info("metrics", "address", a.metrics.Addr().String())
+	if err := server.Serve(a.metrics); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// close closes what is open. It may be called on an app that is half built.
+func (a *app) close() error {
+	var faults []error
+	for _, l := range []net.Listener{a.listener, a.metrics} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			faults = append(faults, err)
+		}
+	}
+	if a.house != nil {
+		faults = append(faults, a.house.close())
+	}
+	a.lock.free()
+	return errors.Join(faults...)
+}
+
+func nodeName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "node"
+	}
+	return name
+}
