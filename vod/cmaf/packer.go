@@ -237,10 +237,20 @@ func (p *packer) convert(at, start, end int64) (segmentSample, error) {
 		return s, p.off(at, "no IDR")
 	case len(p.list) == 0 && cts != 0:
 		return s, p.off(at, "the IDR is not shown at once")
-	case at+cts < start || at+cts >= end:
+	case at+cts < start || at+cts >= end+p.overhang():
 		return s, p.off(at, "a picture is shown outside its segment")
 	}
 	return s, nil
+}
+
+// overhang is how far after its segment a picture may be shown: in the last one
+// by the depth of reordering, since a film cut without decoding often ends on a
+// picture whose forerunners are gone.
+func (p *packer) overhang() int64 {
+	if p.segment == p.count-1 {
+		return 16 * p.index.Frame
+	}
+	return 0
 }
 
 // fit makes the segment's last sample end exactly at end: a frame of sound is
