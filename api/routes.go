@@ -117,7 +117,7 @@ func (s *Server) healthz(c echo.Context) error {
 // readyz says whether requests should come here: not while starting, not
 // while a service that we depend on is away, not once the drain has begun.
 func (s *Server) readyz(c echo.Context) error {
-	if s.draining.Load() {
+	if s.unready.Load() {
 		return errNotReady
 	}
 	if s.deps.Ready != nil {

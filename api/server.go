@@ -80,8 +80,9 @@ type Server struct {
 	echo     *echo.Echo
 	spec     []byte // openapi.json
 
-	draining atomic.Bool
-	drain    context.CancelFunc // releases blocking reloads
+	unready  atomic.Bool // /readyz says 503
+	draining atomic.Bool // blocking reloads are released
+	drain    context.CancelFunc
 }
 
 // New builds a server. The error names what is missing or cannot be read.
@@ -128,9 +129,10 @@ func (s *Server) Handler() http.Handler {
 }
 
 // Run serves on l until ctx ends, then stops in order: /readyz says 503;
-// DrainDelay passes; blocking reloads answer; the listener closes; running
-// answers finish, for DrainTimeout at most. It returns nil after an orderly
-// stop, an error if answers had to be cut or the listener failed.
+// DrainDelay passes, in which each answer ends its connection; blocking reloads
+// answer; the listener closes; running answers finish, for DrainTimeout at
+// most. It returns nil after an orderly stop, an error if answers had to be cut
+// or the listener failed. A server runs once.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
@@ -148,16 +150,18 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("address", l.Addr().String()))
 	select {
 	case err := <-served:
-		s.stopAccepting()
+		s.unready.Store(true)
+		s.release()
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopping: draining requests", slog.Duration("deadline", s.cfg.DrainTimeout))
-	s.stopAccepting()
-	srv.SetKeepAlivesEnabled(s.cfg.DrainDelay == 0) // during the delay each answer says Connection: close
+	s.unready.Store(true)
 	if s.cfg.DrainDelay > 0 {
-		pause(s.cfg.DrainDelay)
+		srv.SetKeepAlivesEnabled(false)
+		<-time.After(s.cfg.DrainDelay) // by the machine's clock: a load balancer knows no other
 	}
+	s.release()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
 	defer cancel()
 	err := srv.Shutdown(last)
@@ -168,13 +172,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// stopAccepting makes /readyz say 503 and releases the blocking reloads.
-func (s *Server) stopAccepting() {
+// release lets all blocking reloads answer, and from now on each at once: not
+// before the listener is about to close, or players would ask again in a loop.
+func (s *Server) release() {
 	s.draining.Store(true)
 	s.drain()
-}
-
-// pause waits by the machine's clock: a load balancer knows no other.
-func pause(d time.Duration) {
-	<-time.After(d)
 }

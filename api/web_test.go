@@ -114,7 +114,7 @@ func TestHealth(t *testing.T) {
 	w.ready = io.ErrUnexpectedEOF
 	wantProblem(t, w.do("GET", "/readyz"), 503, "not-ready", noStore)
 	w.ready = nil
-	w.server.stopAccepting()
+	w.server.unready.Store(true)
 	wantProblem(t, w.do("GET", "/readyz"), 503, "not-ready", noStore)
 	if rec := w.do("GET", "/healthz"); rec.Code != 200 {
 		t.Errorf("healthz while draining: %d", rec.Code)

@@ -37,6 +37,7 @@ const (
 	sickID  = "saaabbbbccccddddeeeeffff22" // named by nobody who wrote it
 	initLen = 700
 	segLen  = 300_000
+	bigLen  = 24 << 20 // more than socket buffers hold; written by tests that need it
 )
 
 // world is one server with fakes around it.
@@ -359,6 +360,8 @@ func (f *fakePlayout) File(ev event.ID, id vod.MediaID, rendition, name string, 
 	case rendition == "s-fr" && name == "0-x.vtt":
 		file.ContentType, file.Object, file.Bytes = "text/vtt", "", []byte("WEBVTT\n\n"+strings.Repeat("NOTE of words\n\n", 40))
 		file.Length = int64(len(file.Bytes))
+	case rendition == "v720" && name == "big.m4s":
+		file.Object, file.Length = "media/big", bigLen
 	case rendition == "" && name == "poster.jpg":
 		file.ContentType, file.Length = "image/jpeg", 99
 	default:
