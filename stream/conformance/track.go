@@ -43,6 +43,7 @@ type track struct {
 	all     []hls.DateRange // of the body, in order
 	check   segmentCheck    // state after the last segment
 	scratch []byte
+	reloads int // how often the whole body was parsed
 }
 
 func (t *track) next() int64 { return t.first + int64(len(t.records)) }
@@ -83,6 +84,7 @@ func (t *track) update(f *faults, body []byte) (from int64, changed bool) {
 
 // reload parses the whole body, checks it alone and against the one before, and makes all records anew.
 func (t *track) reload(f *faults, body []byte) int64 {
+	t.reloads++
 	m, err := hls.ParseMedia(body)
 	if err != nil {
 		f.syntax(err)

@@ -199,6 +199,7 @@ func (w *Watcher) checkAir(now time.Time, from int64) {
 	if c := t.header.ServerControl; !w.expect.Replay && (c == nil || c.HoldBack != timeline.Lead) {
 		f.own("R231", "HOLD-BACK is not %v", timeline.Lead)
 	}
+	w.checkType(t.header.Type)
 	for msn := from; msn < t.next(); msn++ {
 		f.where = fmt.Sprintf("%s, segment %d", t.name, msn)
 		r := t.at(msn)
@@ -228,7 +229,19 @@ func (w *Watcher) checkAir(now time.Time, from int64) {
 	}
 }
 
-// checkSegmentAir compares one segment with the journal (R070, R103, R232, R233).
+// checkType demands the playlist type of the view (R078, R079).
+func (w *Watcher) checkType(got hls.PlaylistType) {
+	switch {
+	case w.expect.Talk == "" && got != "":
+		w.faults.must("R078", "a sliding playlist of type %s", got)
+	case w.expect.Replay && got != hls.VOD:
+		w.faults.must("R079", "a replay of type %q", got)
+	case w.expect.Talk != "" && !w.expect.Replay && got != hls.Event:
+		w.faults.must("R079", "a start-over playlist of type %q", got)
+	}
+}
+
+// checkSegmentAir compares one segment with the journal (R070, R072, R103, R232, R233).
 func (w *Watcher) checkSegmentAir(r *record, want onAir) {
 	f := &w.faults
 	if d := r.at.Sub(want.from); d.Abs() > tolerance && !(w.expect.Replay && r.at.IsZero()) {
@@ -243,6 +256,11 @@ func (w *Watcher) checkSegmentAir(r *record, want onAir) {
 	e := &w.air.entries[want.entry]
 	if starts, ok := w.expect.Starts[want.talk]; ok && want.first && e.From == 0 && !want.from.Equal(starts) {
 		f.own("R233", "talk %s begins at %s, promised for %s", want.talk, clock(want.from), clock(starts))
+	}
+	if want.first && want.talk != "" && !w.expect.Replay && !slices.ContainsFunc(w.tracks[0].all, func(d hls.DateRange) bool {
+		return !d.StartDate.After(want.from.Add(tolerance)) && rangeEnd(&d).After(want.from)
+	}) {
+		f.should("R072", "no date range marks talk %s", want.talk)
 	}
 }
 
