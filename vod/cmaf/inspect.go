@@ -95,6 +95,9 @@ func (m *Movie) topLevel(in *reader) (moov box, err error) {
 	for off := int64(0); off < in.size; {
 		b, done, err := in.header(off, in.size, true)
 		if err != nil {
+			if !errors.Is(err, ErrMalformed) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return box{}, fmt.Errorf("inspect: %w", err)
+			}
 			if !known {
 				return box{}, fmt.Errorf("inspect: %w", ErrNotMP4)
 			}
@@ -433,6 +436,7 @@ type fragmentState struct {
 	last                          traf
 	firstDTS, firstPTS, endPTS    int64
 	length                        int64
+	pending                       int64 // duration of the last sample so far
 }
 
 func (s *fragmentState) add(t *Track, c *cursor, moof box, tf traf, one run, fileSize int64) error {
@@ -493,12 +497,17 @@ func (s *fragmentState) sample(t *Track, x sample, n, fileSize int64) {
 	s.dts += n * x.dur
 	s.length += n * x.dur
 	s.endPTS = max(s.endPTS, s.dts+x.cts)
-	t.frame(x.dur, n, false)
+	if s.samples > n {
+		t.frame(s.pending, 1, false)
+	}
+	t.frame(x.dur, n-1, false)
+	s.pending = x.dur
 }
 
 func (s *fragmentState) finish(t *Track) {
 	t.Samples, t.Length, t.SyncSamples, t.Bytes = s.samples, s.length, s.sync, s.bytes
 	t.FirstDTS, t.FirstPTS, t.EndPTS = s.firstDTS, s.firstPTS, s.endPTS
+	t.frame(s.pending, 1, true)
 }
 
 // finish settles what needs the sample count: edit list, still pictures.

@@ -1,0 +1,5 @@
+//go:build !race
+
+package cmaf
+
+const raceEnabled = false

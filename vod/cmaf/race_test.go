@@ -1,0 +1,6 @@
+//go:build race
+
+package cmaf
+
+// raceEnabled: the race detector has memory of its own, which is not measured.
+const raceEnabled = true
