@@ -241,7 +241,7 @@ func (s *fake) Multivariant(a Address, now time.Time) (Playlist, error) {
 	m := goodMultivariant()
 	switch a.View {
 	case Live:
-		m.Start = &hls.Start{TimeOffset: now.Sub(w.Edge), Precise: true}
+		m.Start = &hls.Start{TimeOffset: -min(max(w.Edge.Sub(now), 12*time.Second), 16*time.Second), Precise: true}
 	case StartOver:
 		m.Start = &hls.Start{}
 	}

@@ -174,9 +174,7 @@ func checkStart(f *faults, s *hls.Start, length, target time.Duration, ended boo
 	if s.TimeOffset >= 0 {
 		fromEnd = length - s.TimeOffset
 	}
-	// With segments longer than the target (4.267 s at 30 fps, 4.48 s at most) the
-	// schedule itself is that much nearer to the end, just after a segment is listed.
-	if !ended && s.TimeOffset != 0 && fromEnd < 3*target-target/8 {
+	if !ended && s.TimeOffset != 0 && fromEnd < 3*target {
 		f.should("R014", "EXT-X-START %v from the end of an open playlist, less than three target durations", fromEnd)
 	}
 }

@@ -86,10 +86,10 @@ type runner struct {
 // talkRun is the state of one talk in a feed.
 type talkRun struct {
 	id        string
-	appears   time.Time // its first segment is listed
-	complete  time.Time // its last segment is listed
+	appears   time.Time // its first segment is listed: the start-over may be there
+	begins    time.Time // it is on air: the start-over must be there
+	complete  time.Time // its last segment is listed, and it has begun: the replay is there
 	startOver *view     // nil before and after
-	files     map[string][]string
 	replay    *view
 	hidden    bool // the 404 before it appears has been seen
 }
@@ -103,20 +103,21 @@ type view struct {
 	others  []map[string][]byte // last body of further nodes
 	turn    int                 // whose delta update is looked at next
 	next    time.Time           // when it changes
+	due     time.Time           // it must be there from then on
 }
 
 func newRunner(subject Subject, o Options, feed Feed) *runner {
 	return &runner{subject: subject, options: o, feed: feed}
 }
 
-func (r *runner) newView(a Address) *view {
+func (r *runner) newView(a Address, due time.Time) *view {
 	e := Expectation{Journal: r.journal, Talk: a.Talk, Replay: a.View == Replay, Starts: map[string]time.Time{}}
 	for _, t := range r.feed.Talks {
 		if !t.Starts.IsZero() {
 			e.Starts[t.ID] = t.Starts
 		}
 	}
-	v := &view{address: a, watcher: NewWatcher(e), bodies: map[string][]byte{}}
+	v := &view{address: a, watcher: NewWatcher(e), bodies: map[string][]byte{}, due: due}
 	for range r.options.Nodes {
 		v.others = append(v.others, map[string][]byte{})
 	}
@@ -134,7 +135,11 @@ func (r *runner) run(ctx context.Context) {
 		return
 	}
 	r.journal, r.air = journal, feedAiring(journal)
-	r.live = r.newView(Address{View: Live, Feed: r.feed.Name})
+	r.live = r.newView(Address{View: Live, Feed: r.feed.Name}, r.feed.Opens)
+	// A live feed is shown when it has six segments to list (R076).
+	if at, ok := r.air.listedAt(min(fewestSegments, r.air.count) - 1); ok && at.After(r.feed.Opens) {
+		r.live.due = at
+	}
 	r.plan()
 	// The first look is a lead before doors: then nothing may be listed that airs later.
 	at := r.feed.Opens.Add(-timeline.Lead)
@@ -171,7 +176,11 @@ func (r *runner) plan() {
 		}
 		appears, _ := air.listedAt(0)
 		complete, _ := air.listedAt(air.count - 1)
-		r.talks = append(r.talks, &talkRun{id: t.ID, appears: appears, complete: complete})
+		begins := air.entries[0].AirStart
+		if complete.Before(begins) {
+			complete = begins
+		}
+		r.talks = append(r.talks, &talkRun{id: t.ID, appears: appears, begins: begins, complete: complete})
 	}
 }
 
@@ -203,7 +212,7 @@ func (r *runner) demandNone(a Address, now time.Time) {
 // lookTalk takes the start-over playlists of a talk on air, and its replay as soon as it is complete.
 func (r *runner) lookTalk(t *talkRun, now time.Time) {
 	if t.startOver == nil {
-		t.startOver = r.newView(Address{View: StartOver, Feed: r.feed.Name, Talk: t.id})
+		t.startOver = r.newView(Address{View: StartOver, Feed: r.feed.Name, Talk: t.id}, t.begins)
 		r.report.Talks++
 		if now.Before(t.complete) {
 			r.demandNone(Address{View: Replay, Feed: r.feed.Name, Talk: t.id}, now)
@@ -216,7 +225,7 @@ func (r *runner) lookTalk(t *talkRun, now time.Time) {
 	if !t.startOver.watcher.Ended() {
 		r.fault("R236", Own, t.startOver.address.String()+" "+clock(now), "the talk's last segment is listed without EXT-X-ENDLIST")
 	}
-	t.replay = r.newView(Address{View: Replay, Feed: r.feed.Name, Talk: t.id})
+	t.replay = r.newView(Address{View: Replay, Feed: r.feed.Name, Talk: t.id}, t.complete)
 	r.report.Talks++
 	r.take(t.replay, now)
 	r.sameFiles(t.startOver, t.replay)
@@ -285,7 +294,7 @@ func (r *runner) take(v *view, now time.Time) bool {
 	list, err := r.subject.Multivariant(v.address, now)
 	r.report.Playlists++
 	if err != nil {
-		if v.uris != nil || r.due(v, now) {
+		if v.uris != nil || !now.Before(v.due) {
 			r.fault("R235", Own, v.address.String()+" "+clock(now), "no multivariant playlist: %v", err)
 		}
 		return false
@@ -312,15 +321,6 @@ func (r *runner) take(v *view, now time.Time) bool {
 		r.groups.add(v.address.String()+" "+clock(now), list)
 	}
 	return changed
-}
-
-// due tells whether a presentation must be there: a live feed has six segments to list (R076).
-func (r *runner) due(v *view, now time.Time) bool {
-	if v.address.View != Live {
-		return true
-	}
-	at, ok := r.air.listedAt(min(fewestSegments, r.air.count) - 1)
-	return ok && !now.Before(at) && !now.Before(r.feed.Opens)
 }
 
 func (r *runner) takeMedia(v *view, uri string, now time.Time) bool {
