@@ -104,6 +104,8 @@ function charsBefore(text: string, sign: string): string[] {
     .map((part) => part.slice(-1));
 }
 
+/** Names of the values that a message takes; the branches of plurals are words, not values. */
 function valuesIn(message: string): string[] {
-  return [...new Set([...message.matchAll(/\{(\w+)[,}]/g)].map((m) => m[1] as string))].sort();
+  const bare = message.replace(/(?:one|other|=\d+) \{[^{}]*\}/g, '');
+  return [...new Set([...bare.matchAll(/\{(\w+)[,}]/g)].map((m) => m[1] as string))].sort();
 }

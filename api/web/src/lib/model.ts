@@ -26,6 +26,7 @@ export type TalkState = 'scheduled' | 'waiting' | 'on-air' | 'ended' | 'replay';
 /** When a talk is on air in one language, epoch ms. */
 export interface Airing {
   starts: number;
+  /** NaN while the talk is not laid out on the feed (its film is not ready): starts is then the planned hour. */
   ends: number;
 }
 
@@ -110,7 +111,7 @@ export function onStage(p: Programme, auditorium: string, language: string, at: 
     if (airing === null) continue;
     if (at < airing.starts) stage.next ??= talk;
     else if (at < airing.ends) stage.current = talk;
-    else stage.previous = talk;
+    else if (at >= airing.ends) stage.previous = talk;
   }
   return stage;
 }
@@ -118,7 +119,7 @@ export function onStage(p: Programme, auditorium: string, language: string, at: 
 /** State of a talk by the clock: what the programme said may be seconds old. */
 export function stateAt(p: Programme, talk: Talk, language: string, at: number): TalkState {
   const airing = airingOf(talk, language);
-  if (airing === null || Number.isNaN(at)) return talk.state;
+  if (airing === null || Number.isNaN(at) || Number.isNaN(airing.ends)) return talk.state;
   if (at < airing.starts) {
     const room = p.auditoriums.find((a) => a.id === talk.auditorium);
     return room !== undefined && at >= room.opens ? 'waiting' : 'scheduled';

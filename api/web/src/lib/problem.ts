@@ -4,7 +4,7 @@ export interface Problem {
   status: number;
   /** Stable word of the server, e.g. `token-expired`; `network` when no answer came. */
   code: string;
-  /** Instant in epoch ms that the server named, e.g. the end of a replay. */
+  /** Instant in epoch ms that the server named: when a replay ended, when doors open. */
   until: number | null;
 }
 
@@ -17,7 +17,7 @@ export function toProblem(status: number, body: unknown): Problem {
   const b = body as Record<string, unknown>;
   if (typeof b['code'] === 'string') problem.code = b['code'];
   else if (typeof b['type'] === 'string') problem.code = b['type'].split(':').pop() ?? problem.code;
-  const until = b['until'] ?? b['opens_at'] ?? b['opens'];
+  const until = b['until'] ?? b['opens_at'];
   if (typeof until === 'string') {
     const ms = Date.parse(until);
     if (!Number.isNaN(ms)) problem.until = ms;
@@ -34,7 +34,7 @@ export type Remedy = 'renew' | 'wait' | 'retry' | 'stop';
  */
 export function remedyOf(p: Problem): Remedy {
   if (p.status === 401) return p.code === 'token-expired' ? 'renew' : 'stop';
-  if (p.status === 425) return 'wait';
+  if (p.code === 'not-yet') return 'wait';
   if (p.status === 403 || p.status === 404 || p.status === 410) return 'stop';
   if (p.status === 400 || p.status === 422) return 'stop';
   return 'retry';

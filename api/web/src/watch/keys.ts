@@ -14,21 +14,23 @@ export interface Press {
   focus: 'page' | 'button' | 'field';
 }
 
-const TABLE: Readonly<Record<string, Command>> = {
-  k: { do: 'toggle' },
-  ' ': { do: 'toggle' },
-  f: { do: 'fullscreen' },
-  m: { do: 'mute' },
-  c: { do: 'captions' },
-  b: { do: 'live' },
-  '?': { do: 'help' },
-  j: { do: 'skip', seconds: -10 },
-  l: { do: 'skip', seconds: 10 },
-  ArrowLeft: { do: 'skip', seconds: -5 },
-  ArrowRight: { do: 'skip', seconds: 5 },
-  ArrowUp: { do: 'louder', by: 0.1 },
-  ArrowDown: { do: 'louder', by: -0.1 },
-};
+const TABLE = new Map<string, Command>(
+  Object.entries({
+    k: { do: 'toggle' },
+    ' ': { do: 'toggle' },
+    f: { do: 'fullscreen' },
+    m: { do: 'mute' },
+    c: { do: 'captions' },
+    b: { do: 'live' },
+    '?': { do: 'help' },
+    j: { do: 'skip', seconds: -10 },
+    l: { do: 'skip', seconds: 10 },
+    ArrowLeft: { do: 'skip', seconds: -5 },
+    ArrowRight: { do: 'skip', seconds: 5 },
+    ArrowUp: { do: 'louder', by: 0.1 },
+    ArrowDown: { do: 'louder', by: -0.1 },
+  } satisfies Record<string, Command>),
+);
 
 /**
  * The command of a key, or null. Keys that the focused thing needs itself stay
@@ -38,7 +40,7 @@ export function commandOf(p: Press): Command | null {
   if (p.ctrlKey || p.metaKey || p.altKey || p.focus === 'field') return null;
   if (p.focus === 'button' && p.key === ' ') return null;
   if (/^[0-9]$/.test(p.key)) return { do: 'percent', percent: Number(p.key) * 10 };
-  return TABLE[p.key.length === 1 ? p.key.toLowerCase() : p.key] ?? null;
+  return TABLE.get(p.key.length === 1 ? p.key.toLowerCase() : p.key) ?? null;
 }
 
 /** What kind of thing has the focus. */

@@ -32,6 +32,8 @@ export interface State {
   asked: number;
   /** Language that the open question is about; null when none is open. */
   asking: Language | null;
+  /** Language that the grant was asked for: not the grant's own where the event lacks it. */
+  feed: Language | null;
   /** The talk in the picture at the last tick. */
   stage: string | null;
   /** The last talk that ended while the page was open. */
@@ -97,6 +99,7 @@ export function initial(target: Target, language: Language): State {
     tries: 0,
     asked: 0,
     asking: null,
+    feed: null,
     stage: null,
     finished: null,
     handedOver: false,
@@ -160,7 +163,7 @@ function granted(s: State, grant: Grant, c: Context): Step {
   const same = before !== null && (before.view === 'replay') === (grant.view === 'replay');
   const handedOver = s.handedOver || (before !== null && before.view !== 'replay' && grant.view === 'replay');
   return [
-    { ...next, grant, phase: 'playing', handedOver },
+    { ...next, grant, feed: s.asking ?? s.language, phase: 'playing', handedOver },
     [{ do: 'play', grant, keep: same, play: grant.view !== 'replay' || same }],
   ];
 }
@@ -197,7 +200,7 @@ function tick(s: State, shown: number | null, c: Context): Step {
     return pictureEnded(next, c);
   }
   // The sound was changed in place; where the films part, the feed has to follow.
-  const follows = grant.language === s.language || stage?.shared === true;
+  const follows = s.feed === s.language || stage?.shared === true;
   if (!follows && s.asking !== s.language) return ask(next, 0);
   return [next, []];
 }
@@ -231,7 +234,7 @@ function language(s: State, chosen: Language, inPlace: boolean): Step {
   if (s.grant === null || s.phase === 'refused') return s.asking === null ? [next, []] : ask(next, 0);
   if (s.phase === 'over') return [next, []];
   const talk = talkInPicture(s);
-  if (s.phase === 'playing' && inPlace && (s.grant.language === chosen || talk?.shared === true)) {
+  if (s.phase === 'playing' && inPlace && (s.feed === chosen || talk?.shared === true)) {
     // An open question about a feed that is no longer wanted is dropped.
     return [{ ...next, asked: s.asked + 1, asking: null }, [{ do: 'sound', language: chosen }]];
   }

@@ -7,6 +7,8 @@ import type { Api } from '../lib/api/client.js';
 import type { ServerClock } from '../lib/clock.js';
 import { airingOf, type Grant, type Talk, type Target } from '../lib/model.js';
 import { loadPrefs, savePrefs } from '../lib/prefs.js';
+import { NETWORK } from '../lib/problem.js';
+import { delayOf } from '../lib/retry.js';
 import type { Language } from '../lib/route.js';
 import { type Effect, type Event, initial, type State, step, talkInPicture, targetTalk } from './machine.js';
 import { aheadOf, type Player, type PlayerEvent, type Rung, seekableOf } from './player/player.js';
@@ -31,6 +33,18 @@ export interface Logged {
 
 const BEAT_MS = 200;
 const LOG_MOST = 2_000;
+
+/** A server that was updated has no longer the files that this page names: the page itself has to come anew. */
+function reloadOnce(): void {
+  const name = 'reprise.reloaded';
+  try {
+    if (sessionStorage.getItem(name) !== null) return;
+    sessionStorage.setItem(name, '1');
+    location.reload();
+  } catch {
+    // Without storage a reload could go on for ever.
+  }
+}
 
 export class WatchStore {
   state = $state.raw<State>() as State;
@@ -188,14 +202,31 @@ export class WatchStore {
 
   async #ready(): Promise<Player | null> {
     if (this.#player !== null) return this.#player;
-    const { createPlayer } = await import('./player/index.js');
-    if (this.#video === null) return null;
+    const loaded = await this.#loadPlayer();
+    if (loaded === null || this.#video === null) return null;
+    const { createPlayer } = loaded;
     this.#player ??= createPlayer(this.#video, (e) => this.#heard(e), {
       native: this.#deps.native,
       now: () => this.#deps.clock.now(),
     });
     this.unsupported = this.#player === null;
     return this.#player;
+  }
+
+  /** The player's code comes over the same network as everything: it is asked for until it comes. */
+  async #loadPlayer(): Promise<typeof import('./player/index.js') | null> {
+    for (let tries = 0; this.#video !== null; tries++) {
+      try {
+        const loaded = await import('./player/index.js');
+        if (tries > 0) this.send({ is: 'flowing' });
+        return loaded;
+      } catch {
+        this.send({ is: 'trouble', problem: NETWORK, fatal: false });
+        if (tries === 4) reloadOnce();
+        await new Promise((done) => setTimeout(done, delayOf(tries)));
+      }
+    }
+    return null;
   }
 
   /** Plays with sound if the browser lets us, else without and says so. */

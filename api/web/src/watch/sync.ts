@@ -11,7 +11,7 @@ const WAKE = 0.06;
 /** … and until it is below this. */
 const REST = 0.02;
 /** Speed per second of error. */
-const GAIN = 0.12;
+const GAIN = 0.3;
 export const SLOWEST = 0.94;
 export const FASTEST = 1.06;
 /** A jump that did not help is not repeated before this, ms. */

@@ -46,7 +46,7 @@ export class Api {
         headers: this.#headers,
         signal: AbortSignal.timeout(TIMEOUT_MS),
       }),
-      (wire) => toGrant(wire, language),
+      toGrant,
     );
   }
 }

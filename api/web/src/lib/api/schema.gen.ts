@@ -4,16 +4,20 @@
  */
 
 export interface paths {
-    "/api/v1/time": {
+    "/api/v1/playback": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["time"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Exchange a link for a playlist
+         * @description Returns the address of the presentation that fits now: the auditorium live, a talk from its beginning, or its replay.
+         */
+        post: operations["playback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -27,6 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * The event's programme
+         * @description Auditoriums and talks, with the state of each at this instant.
+         */
         get: operations["programme"];
         put?: never;
         post?: never;
@@ -36,16 +44,20 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/playback": {
+    "/api/v1/time": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The server's clock
+         * @description For players that hold the picture to the schedule. Never cached.
+         */
+        get: operations["time"];
         put?: never;
-        post: operations["playback"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -56,83 +68,214 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Text: {
-            [key: string]: string;
-        };
         Airing: {
             /** Format: date-time */
-            starts_at: string;
-            /** Format: date-time */
-            ends_at: string;
-        };
-        Talk: {
-            id: string;
-            auditorium: string;
-            title: components["schemas"]["Text"];
-            abstract: components["schemas"]["Text"];
-            speakers: string[];
-            spoken: string;
+            ends_at?: string;
+            /** @description its film is ready */
+            ready: boolean;
+            /** @description its replay is there */
+            replay: boolean;
+            /**
+             * Format: date-time
+             * @description on air; absent while not laid out
+             */
+            starts_at?: string;
             /** @enum {string} */
             state: "scheduled" | "waiting" | "on-air" | "ended" | "replay";
-            airings: {
-                [key: string]: components["schemas"]["Airing"];
-            };
-            sounds: string[];
-            captions: string[];
-            shared: boolean;
         };
         Auditorium: {
-            id: string;
-            title: components["schemas"]["Text"];
-            /** Format: date-time */
-            opens_at: string;
             /** Format: date-time */
             closes_at: string;
-        };
-        Programme: {
+            /** @description all feeds have ended */
+            ended: boolean;
             id: string;
-            title: components["schemas"]["Text"];
-            languages: string[];
-            zone: string;
+            /** @description a feed is on air */
+            open: boolean;
             /** Format: date-time */
-            replay_until?: string;
-            auditoriums: components["schemas"]["Auditorium"][];
-            talks: components["schemas"]["Talk"][];
+            opens_at: string;
+            /** @description the feeds are laid out */
+            ready: boolean;
+            title: {
+                [key: string]: string;
+            };
         };
-        PlaybackRequest: {
-            auditorium?: string;
-            talk?: string;
-            language: string;
+        Fault: {
+            /** @example body.language */
+            location: string;
+            message: string;
+        };
+        Finding: {
+            code: string;
+            en: string;
+            fr: string;
         };
         Playback: {
+            /** @description languages of captions */
+            captions: string[];
+            /** Format: date-time */
+            ends_at?: string;
+            /**
+             * Format: date-time
+             * @description of the token in url
+             */
+            expires_at: string;
+            /** @description of the feed */
+            language: string;
+            /** @description of the sound */
+            languages: string[];
+            /** @description relative to the server's root */
+            poster?: string;
+            /**
+             * Format: date-time
+             * @description of the talk on this feed, or of the auditorium's doors
+             */
+            starts_at?: string;
+            /** @enum {string} */
+            state: "scheduled" | "waiting" | "on-air" | "ended" | "replay";
+            /**
+             * Format: date-time
+             * @description when to ask again, to be safe
+             */
+            token_renew_after: string;
+            /**
+             * @description multivariant playlist, relative to the server's root; holds a secret
+             * @example /p/eyJ…/live/main/fr/multivariant.m3u8
+             */
             url: string;
             /** @enum {string} */
             view: "live" | "startover" | "replay";
-            /** @enum {string} */
-            state: "scheduled" | "waiting" | "on-air" | "ended" | "replay";
-            /** Format: date-time */
-            starts_at?: string;
-            /** Format: date-time */
-            ends_at?: string;
-            /** Format: date-time */
-            expires_at: string;
-            poster?: string;
         };
-        Time: {
-            /** Format: date-time */
-            now: string;
-            /** Format: int64 */
-            unix_ms: number;
+        PlaybackRequest: {
+            /** @description exactly one of auditorium and talk */
+            auditorium?: string;
+            /**
+             * @description of the feed; one that the event does not have gives the event's first
+             * @example fr
+             */
+            language: string;
+            talk?: string;
+            /**
+             * @description with a talk: this view and no other; absent: the one that fits now
+             * @enum {string}
+             */
+            view?: "live" | "startover" | "replay";
         };
         Problem: {
-            type?: string;
-            title?: string;
-            status?: number;
-            detail?: string;
-            instance?: string;
-            code?: string;
-            /** Format: date-time */
+            /**
+             * @description last part of type
+             * @example token-expired
+             */
+            code: string;
+            /** @description what to do, for people */
+            detail: string;
+            /** @description code invalid: each fault and where it is */
+            errors?: components["schemas"]["Fault"][];
+            /** @description request number, also in X-Request-Id and in the server's log */
+            instance: string;
+            /**
+             * Format: date-time
+             * @description code not-yet: when to come back
+             */
+            opens_at?: string;
+            /**
+             * Format: int64
+             * @description HTTP status
+             */
+            status: number;
+            /** @description the kind of problem, in French or English by Accept-Language */
+            title: string;
+            /**
+             * @description stable name of the kind of problem
+             * @example urn:reprise:problem:token-expired
+             */
+            type: string;
+            /**
+             * Format: date-time
+             * @description code gone: instant from which the replay is over
+             */
             until?: string;
+        };
+        Programme: {
+            auditoriums: components["schemas"]["Auditorium"][];
+            id: string;
+            /** @description of the event, the default first */
+            languages: string[];
+            /**
+             * Format: date-time
+             * @description the instant that states are true of
+             */
+            now: string;
+            /**
+             * Format: date-time
+             * @description replays are gone from this instant
+             */
+            replay_until?: string;
+            /** @description by hour */
+            talks: components["schemas"]["Talk"][];
+            /** @description by language */
+            title: {
+                [key: string]: string;
+            };
+            /**
+             * @description IANA time zone of the event
+             * @example Europe/Paris
+             */
+            zone: string;
+        };
+        Talk: {
+            abstract: {
+                [key: string]: string;
+            };
+            /** @description by language of the feed */
+            airings: {
+                [key: string]: components["schemas"]["Airing"];
+            };
+            auditorium: string;
+            /** @description languages that have captions */
+            captions: string[];
+            /** @description titles */
+            chapters: {
+                [key: string]: string[];
+            };
+            /** @description what to know before the talk */
+            findings: components["schemas"]["Finding"][];
+            id: string;
+            /** @description path below /p/{token}/ */
+            poster?: string;
+            /** @description one film for all languages: the sound can change without changing the picture */
+            shared: boolean;
+            /** @description languages that have a sound of their own */
+            sounds: string[];
+            speakers: string[];
+            /** @description language of the talk's own sound */
+            spoken: string;
+            /**
+             * Format: date-time
+             * @description as planned
+             */
+            starts_at: string;
+            /** @enum {string} */
+            state: "scheduled" | "waiting" | "on-air" | "ended" | "replay";
+            /** @description path below /p/{token}/ of the WebVTT that lists the sprites */
+            thumbnails: {
+                [key: string]: string;
+            };
+            title: {
+                [key: string]: string;
+            };
+        };
+        Time: {
+            /**
+             * Format: date-time
+             * @description this instant, UTC
+             */
+            now: string;
+            /**
+             * Format: int64
+             * @description the same, in milliseconds since 1970
+             * @example 1795420800000
+             */
+            unix_ms: number;
         };
     };
     responses: never;
@@ -143,23 +286,30 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    time: {
+    playback: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaybackRequest"];
+            };
+        };
         responses: {
+            /** @description OK */
             200: {
                 headers: {
+                    "Cache-Control"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Time"];
+                    "application/json": components["schemas"]["Playback"];
                 };
             };
+            /** @description A problem (RFC 9457) */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -179,14 +329,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
+                    "Cache-Control"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Programme"];
                 };
             };
+            /** @description A problem (RFC 9457) */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -197,27 +350,26 @@ export interface operations {
             };
         };
     };
-    playback: {
+    time: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PlaybackRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
+                    "Cache-Control"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Playback"];
+                    "application/json": components["schemas"]["Time"];
                 };
             };
+            /** @description A problem (RFC 9457) */
             default: {
                 headers: {
                     [name: string]: unknown;

@@ -30,8 +30,13 @@ function toAuditorium(w: Wire['Auditorium']): Auditorium {
 
 function toTalk(w: Wire['Talk']): Talk {
   const airings: Record<string, Airing> = {};
+  const planned = instant(w.starts_at) ?? 0;
   for (const [language, a] of Object.entries(w.airings)) {
-    airings[language] = { starts: instant(a.starts_at) ?? 0, ends: instant(a.ends_at) ?? 0 };
+    const starts = instant(a.starts_at);
+    airings[language] =
+      starts === null
+        ? { starts: planned, ends: Number.NaN }
+        : { starts, ends: instant(a.ends_at) ?? Number.NaN };
   }
   return {
     id: w.id,
@@ -48,12 +53,12 @@ function toTalk(w: Wire['Talk']): Talk {
   };
 }
 
-export function toGrant(w: Wire['Playback'], language: string): Grant {
+export function toGrant(w: Wire['Playback']): Grant {
   return {
     url: w.url,
     view: w.view,
     state: w.state,
-    language,
+    language: w.language,
     starts: instant(w.starts_at),
     ends: instant(w.ends_at),
     expires: instant(w.expires_at),

@@ -210,8 +210,6 @@ function configOf(o: SourceOptions): Partial<HlsConfig> {
     lowLatencyMode: true,
     maxLiveSyncPlaybackRate: 1,
     liveSyncOnStallIncrease: 0,
-    // A jump to hls.js's own idea of live would fight ours.
-    liveMaxLatencyDurationCount: Number.POSITIVE_INFINITY,
     startPosition: o.position ?? -1,
     backBufferLength: 60,
     maxBufferLength: 20,
