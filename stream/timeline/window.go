@@ -135,5 +135,16 @@ func (j Journal) NextChange(now time.Time) (time.Time, bool) {
 }
 
 // Frozen returns the first media sequence number that an edit made at now may
-// still change: everything listed within Guard of now is fixed (R234).
-func (j Journal) Frozen(now time.Time) int64 { return j.endedBy(now.Add(Lead + Guard)) }
+// still change: everything listed within Guard of now is fixed (R234), and so is
+// the segment on air at that edge. Were that one free, an edit could put a
+// shorter one in its place, which would be listed before other nodes know of it.
+func (j Journal) Frozen(now time.Time) int64 {
+	edge := now.Add(Lead + Guard)
+	n := j.endedBy(edge)
+	if k, ok := j.find(n); ok {
+		if e := j.Entries[k]; e.AirTime(e.From + int(n-e.BaseMSN)).Before(edge) {
+			n++
+		}
+	}
+	return n
+}
