@@ -341,6 +341,8 @@ func (m *moment) dateRanges() []hls.DateRange {
 				end = e.AirEnd()
 			}
 		}
+		// Both ends as they are printed, so that the range does not reach into the next segment.
+		start, end = start.Round(time.Millisecond), end.Round(time.Millisecond)
 		ranges = append(ranges, hls.DateRange{ID: talk, Class: "org.reprise.talk", StartDate: start, Duration: end.Sub(start)})
 	}
 	return ranges
