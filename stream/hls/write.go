@@ -43,15 +43,31 @@ func AppendMultivariant(dst []byte, m *Multivariant) []byte {
 func AppendMedia(dst []byte, m *Media) []byte {
 	dst = slices.Grow(dst, sizeHint(m))
 	dst = appendMediaHeader(dst, m)
+	dst = appendSegments(dst, m.Segments, m.DateRanges, m.Tags)
+	if m.EndList {
+		dst = append(dst, EndListLine...)
+	}
+	return dst
+}
+
+// EndListLine is the line that ends a playlist for good.
+const EndListLine = "#EXT-X-ENDLIST\n"
+
+// AppendSegments appends what AppendMedia prints for these segments and date
+// ranges: a playlist put together of kept pieces is the same text, if each
+// piece begins where a date range may stand.
+func AppendSegments(dst []byte, segments []Segment, ranges []DateRange) []byte {
+	return appendSegments(dst, segments, ranges, nil)
+}
+
+func appendSegments(dst []byte, segments []Segment, ranges []DateRange, tags []Tag) []byte {
 	var (
 		calendar calendar
 		last     time.Duration // duration whose EXTINF line is dst[from:to]
 		from, to int
-		ranges   = m.DateRanges
-		tags     = m.Tags
 	)
-	for i := range m.Segments {
-		s := &m.Segments[i]
+	for i := range segments {
+		s := &segments[i]
 		for len(tags) > 0 && tags[0].Index <= i {
 			dst = appendTag(dst, &tags[0])
 			tags = tags[1:]
@@ -98,9 +114,6 @@ func AppendMedia(dst []byte, m *Media) []byte {
 	}
 	for i := range tags {
 		dst = appendTag(dst, &tags[i])
-	}
-	if m.EndList {
-		dst = append(dst, "#EXT-X-ENDLIST\n"...)
 	}
 	return dst
 }
