@@ -191,14 +191,14 @@ func memory(t testing.TB, field string, reset bool) int64 {
 // BenchmarkRetime makes a slate segment of 300 kB.
 func BenchmarkRetime(b *testing.B) {
 	video, _ := slate(b)
-	list, decode, data, ok := readSegment(nil, video.segment(0))
+	list, decode, _, ok := readSegment(nil, video.segment(0))
 	if !ok {
 		b.Fatal("unreadable")
 	}
 	for i := range list {
 		list[i].size = 300_000 / uint32(len(list))
 	}
-	data = make([]byte, int(list[0].size)*len(list))
+	data := make([]byte, int(list[0].size)*len(list))
 	template := append(appendMoof(nil, 1, decode, list), data...)
 	init := video.init()
 	b.ReportAllocs()

@@ -407,6 +407,9 @@ func FuzzInspect(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	// And one of fragments.
+	moof := appendMoof(nil, 1, MediaTimeBase, []segmentSample{{size: 4, dur: 1024, flags: flagsSync}, {size: 4, dur: 1024, flags: flagsSync}})
+	f.Add(slices.Concat(InitSegment(&TrackConfig{Kind: Audio, ASC: []byte{0x11, 0x90}, Channels: 2}), moof, make([]byte, 8)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := Inspect(bytes.NewReader(data), int64(len(data)))
 		if err != nil {

@@ -17,8 +17,8 @@ const (
 )
 
 // Movie is what an MP4 or QuickTime file holds. It reads from the io.ReaderAt
-// given to Inspect for as long as it is used; it is not safe for concurrent use
-// while a track is packaged only in so far as that reader is not.
+// given to Inspect for as long as it is used, and never changes after Inspect:
+// it is safe for concurrent use where that reader is.
 type Movie struct {
 	Brand      string   // major brand; "qt  " for QuickTime and for files without ftyp
 	Brands     []string // compatible brands

@@ -54,8 +54,8 @@ func PackageAll(ctx context.Context, movie *Movie, jobs []Job) ([]*Index, error)
 }
 
 // Fits tells whether the jobs can be packaged, without reading more media than
-// the starts of key frames: the errors of PackageAll but for ErrParameterSets.
-// The writers may be nil.
+// the starts of key frames: the errors of PackageAll, but for parameter sets
+// hidden in other pictures. The writers may be nil.
 func (m *Movie) Fits(ctx context.Context, jobs []Job) error {
 	packers, err := m.packers(jobs)
 	if err != nil {

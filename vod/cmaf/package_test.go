@@ -28,9 +28,9 @@ var grids = []struct {
 	{"QuickTime", film{rate: 25, frames: 96 + 48, gop: 48, bframes: 2, name: "film.mov"}, 184320},
 }
 
-// TestPackageRules checks R150 to R163 and R182 on the bytes of real media, and
+// TestR150_R163_Package checks R150 to R163 and R182 on the bytes of real media, and
 // R139: the same number of segments over the same interval in sound and picture.
-func TestPackageRules(t *testing.T) {
+func TestR150_R163_Package(t *testing.T) {
 	t.Parallel()
 	for _, g := range grids {
 		t.Run(g.name, func(t *testing.T) {
@@ -138,8 +138,11 @@ func TestR158_Priming(t *testing.T) {
 		t.Errorf("audio starts at %d (%v)", decode, ok)
 	}
 	var out bytes.Buffer
-	if _, err := Package(t.Context(), m, m.trackOf(t, Audio), Plan{Nominal: 184320, Length: 184320, Priming: 0}, &out); err != nil {
+	if _, err := Package(t.Context(), m, m.trackOf(t, Audio), Plan{Nominal: 184320, Length: 184320}, &out); err != nil {
 		t.Fatal(err)
+	}
+	if !bytes.Equal(out.Bytes(), audio.object) {
+		t.Error("the zero plan does not follow the edit list")
 	}
 	var gridErr *GridError
 	_, err := Package(t.Context(), m, m.trackOf(t, Audio), Plan{Nominal: 184320, Length: 184320, Priming: 100}, io.Discard)
@@ -309,6 +312,9 @@ func TestR163_ParameterSets(t *testing.T) {
 		index, err := Package(t.Context(), m, 0, Plan{Nominal: 184320}, &out)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", filepath.Base(c.path), err, c.want)
+		}
+		if err := m.Fits(t.Context(), []Job{{Plan: Plan{Nominal: 184320}}}); !errors.Is(err, c.want) {
+			t.Errorf("%s: Fits: %v, want %v", filepath.Base(c.path), err, c.want)
 		}
 		if err == nil {
 			clean(t, CheckIndex(out.Bytes(), index))

@@ -27,7 +27,7 @@ type packer struct {
 	count           int
 	priming         int64 // ticks of sound before the base
 	skew            int64 // composition offset of the first picture, in ticks
-	dts             int64 // ticks from the first sample to next
+	decode          int64 // when the next sample must be decoded, in the track's timescale
 	segment         int   // planned so far
 	done            bool  // all planned
 	list            []segmentSample
@@ -52,7 +52,7 @@ func newPacker(m *Movie, j Job) (*packer, error) {
 	}
 	p.count, _ = Grid(p.length, p.nominal)
 	config := &TrackConfig{Kind: t.Kind, Language: j.Plan.Language}
-	p.index = Index{Kind: t.Kind, Length: p.length, Segments: make([]IndexSegment, 0, min(p.count, 1<<20))}
+	p.index = Index{Kind: t.Kind, Length: p.length, Segments: make([]IndexSegment, 0, min(p.count, 1<<16))}
 	if t.Kind == Video {
 		p.index.Width, p.index.Height = t.Width, t.Height
 		p.index.Frame, _ = toTicks(t.MinFrame, t.TimeScale)
@@ -61,12 +61,9 @@ func newPacker(m *Movie, j Job) (*packer, error) {
 	} else {
 		p.index.Channels, p.index.Frame = t.Channels, frameTicks
 		config.ASC, config.Channels = t.Config, t.Channels
-		p.priming = j.Plan.Priming
-		if p.priming < 0 {
-			p.priming = 0
-			if t.Edit.Kind == EditTrivial {
-				p.priming = t.Edit.MediaTime - t.FirstPTS
-			}
+		p.priming = max(j.Plan.Priming, 0)
+		if p.priming == 0 && t.Edit.Kind == EditTrivial {
+			p.priming = t.Edit.MediaTime - t.FirstPTS
 		}
 		if p.priming%frameTicks != 0 {
 			return nil, &GridError{Track: j.Track, Reason: fmt.Sprintf("priming of %d samples", p.priming)}
@@ -119,6 +116,7 @@ func (p *packer) start() error {
 	if err := p.advance(); err != nil {
 		return err
 	}
+	p.decode = p.next.dts
 	if p.track.Kind == Video {
 		if p.next.dts+p.next.cts != p.track.FirstPTS {
 			return p.off(0, "the first picture decoded is not the first shown")
@@ -206,6 +204,10 @@ func (p *packer) convert(at, start, end int64) (segmentSample, error) {
 	if x.size == 0 {
 		return s, p.off(at, "a sample without bytes")
 	}
+	if x.dts != p.decode {
+		return s, p.off(at, "a gap between fragments")
+	}
+	p.decode += x.dur
 	if t.Kind == Audio {
 		s.dur = frameTicks // the last one may say less: its end is padding
 		return s, nil
@@ -290,7 +292,8 @@ func silence(channels int) []byte {
 	return nil
 }
 
-// isIDR looks at the NAL units of a picture: the first slice decides.
+// isIDR looks at the NAL units of a picture: the first slice decides. Parameter
+// sets before it must be those of avcC.
 func (p *packer) isIDR(x *sample) (bool, error) {
 	size := int64(p.track.lengthSize)
 	for off, n := x.off, 0; off+size < x.off+x.size && n < 64; n++ {
@@ -298,15 +301,32 @@ func (p *packer) isIDR(x *sample) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		length := nalLength(h, int(size))
 		switch h[size] & 31 {
 		case 5:
 			return true, nil
 		case 1, 2, 3, 4:
 			return false, nil
+		case 7, 8:
+			if err := p.setInFile(off+size, length, x.off+x.size); err != nil {
+				return false, err
+			}
 		}
-		off += size + nalLength(h, int(size))
+		off += size + length
 	}
 	return false, nil
+}
+
+// setInFile checks a parameter set of n bytes at off in a picture that ends at end.
+func (p *packer) setInFile(off, n, end int64) error {
+	if n > int64(cap(p.nals.win)) || off+n > end {
+		return fmt.Errorf("%w: one of %d bytes", ErrParameterSets, n)
+	}
+	nal, err := p.nals.bytes(off, int(n))
+	if err != nil {
+		return err
+	}
+	return p.sameSet(nal)
 }
 
 func nalLength(p []byte, size int) int64 {
@@ -450,7 +470,7 @@ func (p *packer) sameSet(nal []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: in segment %d", ErrParameterSets, len(p.index.Segments)-1)
+	return fmt.Errorf("%w: in segment %d", ErrParameterSets, max(p.segment-1, len(p.index.Segments)-1))
 }
 
 // scanLarge does the same with small reads.
@@ -467,13 +487,7 @@ func (p *packer) scanLarge(s *segmentSample) error {
 			return fmt.Errorf("%w: a NAL unit of %d bytes", ErrMalformed, n)
 		}
 		if k := h[size] & 31; n > 0 && (k == 7 || k == 8) {
-			if n > 4096-size {
-				return fmt.Errorf("%w: one of %d bytes", ErrParameterSets, n)
-			}
-			if h, err = p.nals.bytes(off, int(size+n)); err != nil {
-				return err
-			}
-			if err := p.sameSet(h[size:]); err != nil {
+			if err := p.setInFile(off+size, n, end); err != nil {
 				return err
 			}
 		}

@@ -27,8 +27,8 @@ type Plan struct {
 	// is an ErrShort. 0: as long as the track's own pictures.
 	Length   int64
 	Language string // BCP 47, written into the init segment; "" undetermined
-	// Priming is how many samples of AAC come before the first sound, -1: as
-	// the edit list says.
+	// Priming is how many samples of AAC come before the first sound; 0 or less:
+	// as the edit list says.
 	Priming int64
 }
 

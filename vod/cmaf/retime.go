@@ -3,7 +3,6 @@ package cmaf
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 )
 
 // Retime makes segment index of a slate from its template: the one long segment
@@ -52,7 +51,9 @@ func Retime(dst []byte, init, template []byte, index int, nominal, length int64)
 		return nil, fmt.Errorf("retime: %w: it is shorter than %d ticks", ErrTemplate, length)
 	}
 	head := moofShape(list).size + 8
-	dst = slices.Grow(dst, head+bytes)
+	if need := len(dst) + head + bytes; need > cap(dst) {
+		dst = append(make([]byte, 0, need), dst...)
+	}
 	dst = appendMoof(dst, uint32(index)+1, decode, list)
 	return append(dst, data[:bytes]...), nil
 }

@@ -32,9 +32,9 @@ func retime(t testing.TB, p packed, index int, length int64) []byte {
 	return s
 }
 
-// TestRetimeRules: a slate of several segments obeys R150 to R163 like any
+// TestR150_R163_Retime: a slate of several segments obeys R150 to R163 like any
 // other recording, and each segment decodes alone (R162).
-func TestRetimeRules(t *testing.T) {
+func TestR150_R163_Retime(t *testing.T) {
 	t.Parallel()
 	video, audio := slate(t)
 	for _, last := range []int64{slateNominal, 184320 + 30719, 30720, 100000, 12345, 1000, 1} {

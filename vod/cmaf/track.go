@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// maxSampleTable bounds what the sample tables of a track may claim.
-const maxSampleTable = 1 << 34
-
 // read fills the track from trak. What was read before an error stays.
 func (t *Track) read(in *reader, trak box) error {
 	return in.children(trak.body, trak.end, func(b box) error {
