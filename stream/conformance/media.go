@@ -312,8 +312,8 @@ func checkDateRanges(f *faults, ranges []hls.DateRange, segments []hls.Segment) 
 }
 
 func join(where, more string) string {
-	if where == "" {
-		return more
+	if where == "" || more == "" {
+		return where + more
 	}
 	return where + ", " + more
 }

@@ -202,7 +202,7 @@ func TestRunFindsFaults(t *testing.T) {
 			t.Parallel()
 			s := short(t)
 			c.spoil(t, s)
-			report, err := Run(context.Background(), s, Options{})
+			report, err := Run(context.Background(), s, Options{Step: 2 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
