@@ -310,3 +310,135 @@ func (f *fragmented) nextMoof() error {
 	}
 	return io.EOF
 }
+
+// measureFragments counts the samples of all movie fragments.
+func (m *Movie) measureFragments(in *reader) error {
+	byID := map[uint32]int{}
+	for i, t := range m.Tracks {
+		byID[t.ID] = i
+	}
+	states := make([]fragmentState, len(m.Tracks))
+	var entries cursor
+	entries.r = m.r
+	extends := func(id uint32) trackExtends {
+		if i, ok := byID[id]; ok {
+			return m.Tracks[i].trex
+		}
+		return trackExtends{}
+	}
+	for off := m.fragments; off > 0 && off < in.size; {
+		b, done, err := in.header(off, in.size, true)
+		if err != nil || done {
+			break
+		}
+		off = b.end
+		if b.typ != "moof" || b.end > in.size {
+			continue
+		}
+		in.boxes = 0
+		err = in.moof(b, extends, func(tf traf, one run) error {
+			i, ok := byID[tf.track]
+			if !ok {
+				return fmt.Errorf("%w: fragment at %d of unknown track %d", ErrMalformed, b.start, tf.track)
+			}
+			return states[i].add(m.Tracks[i], &entries, b, tf, one, in.size)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i, t := range m.Tracks {
+		s := &states[i]
+		if s.samples > 0 && t.stbl.samples > 0 {
+			m.Hybrid = true
+		}
+		if s.samples > 0 {
+			s.finish(t)
+		}
+		if s.outside > 0 {
+			m.fault(i, ErrSampleRange, fmt.Sprintf("%d of %d samples", s.outside, s.samples))
+		}
+	}
+	return nil
+}
+
+// fragmentState adds up the runs of one track.
+type fragmentState struct {
+	samples, sync, bytes, outside int64
+	dts, data, moof               int64
+	last                          traf
+	firstDTS, firstPTS, endPTS    int64
+	length                        int64
+	pending                       int64 // duration of the last sample so far
+}
+
+func (s *fragmentState) add(t *Track, c *cursor, moof box, tf traf, one run, fileSize int64) error {
+	if s.moof != moof.start {
+		s.data, s.last = moof.end+8, traf{}
+	}
+	if tf.hasTime && (s.moof != moof.start || s.last != tf) {
+		s.dts = tf.decode
+	}
+	s.moof, s.last = moof.start, tf
+	if one.data >= 0 {
+		s.data = one.data
+	}
+	c.reset(one.entries)
+	var x sample
+	if one.entries.stride == 0 {
+		n := one.entries.count
+		if n == 0 {
+			return nil
+		}
+		if int64(one.dur) > 0 && n > 1<<40/int64(one.dur) {
+			return fmt.Errorf("%w: durations overflow", ErrTables)
+		}
+		one.entry(0, nil, &x)
+		s.sample(t, x, n, fileSize)
+		return nil
+	}
+	for i := range one.entries.count {
+		e, err := c.at(i)
+		if err != nil {
+			return err
+		}
+		one.entry(i, e, &x)
+		s.sample(t, x, 1, fileSize)
+	}
+	if s.dts > 1<<61 || s.dts < 0 {
+		return fmt.Errorf("%w: times overflow", ErrTables)
+	}
+	return nil
+}
+
+// sample adds n samples like x.
+func (s *fragmentState) sample(t *Track, x sample, n, fileSize int64) {
+	if s.samples == 0 {
+		s.firstDTS, s.firstPTS = s.dts, s.dts+x.cts
+	}
+	s.firstPTS = min(s.firstPTS, s.dts+x.cts)
+	s.samples += n
+	if x.sync {
+		s.sync += n
+	}
+	size := times(n, x.size)
+	if s.data < 0 || s.data > fileSize-size {
+		s.outside += n
+	}
+	s.data = min(s.data+size, maxBytes)
+	s.bytes = min(s.bytes+size, maxBytes)
+	s.dts += n * x.dur
+	s.length += n * x.dur
+	s.endPTS = max(s.endPTS, s.dts+x.cts)
+	if s.samples > n {
+		t.frame(s.pending, 1, false)
+	}
+	t.frame(x.dur, n-1, false)
+	s.pending = x.dur
+}
+
+func (s *fragmentState) finish(t *Track) {
+	t.Samples, t.Length, t.SyncSamples, t.Bytes = s.samples, s.length, s.sync, s.bytes
+	t.FirstDTS, t.FirstPTS, t.EndPTS = s.firstDTS, s.firstPTS, s.endPTS
+	t.frame(s.pending, 1, true)
+}

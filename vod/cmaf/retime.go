@@ -3,6 +3,7 @@ package cmaf
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Retime makes segment index of a slate from its template: the one long segment
@@ -51,9 +52,15 @@ func Retime(dst []byte, init, template []byte, index int, nominal, length int64)
 		return nil, fmt.Errorf("retime: %w: it is shorter than %d ticks", ErrTemplate, length)
 	}
 	head := moofShape(list).size + 8
-	if need := len(dst) + head + bytes; need > cap(dst) {
-		dst = append(make([]byte, 0, need), dst...)
+	start := len(dst)
+	if at := cap(template) - cap(data) - head; at >= 0 {
+		// Both parts at once: append does not clear what it overwrites, make
+		// would, and that costs as much as the copy.
+		dst = append(dst, template[at:at+head+bytes]...)
+		appendMoof(dst[:start], uint32(index)+1, decode, list)
+		return dst, nil
 	}
+	dst = slices.Grow(dst, head+bytes)
 	dst = appendMoof(dst, uint32(index)+1, decode, list)
 	return append(dst, data[:bytes]...), nil
 }
