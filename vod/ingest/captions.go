@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"reprise/storage"
 	"reprise/vod"
@@ -36,7 +34,7 @@ func (g *Ingester) caption(ctx context.Context, in *input, r *run, a vod.Asset, 
 		if taken[language] {
 			return nil
 		}
-		cues, _ := webvtt.Parse(plainText(data))
+		cues, _ := webvtt.Parse(data)
 		if len(cues) == 0 {
 			findings = append(findings, finding("captions-faulty", what))
 			return nil
@@ -128,38 +126,4 @@ func (g *Ingester) putCaptions(ctx context.Context, r *run, language string, cue
 		err = fmt.Errorf("captions %s: %d segments instead of %d", language, len(rendition.Segments), count)
 	}
 	return rendition, err
-}
-
-// plainText makes UTF-8 of what caption editors write: UTF-16 with its mark, or Windows-1252.
-func plainText(data []byte) []byte {
-	if len(data) >= 2 && (data[0] == 0xff && data[1] == 0xfe || data[0] == 0xfe && data[1] == 0xff) {
-		little := data[0] == 0xff
-		units := make([]uint16, 0, len(data)/2)
-		for i := 2; i+1 < len(data); i += 2 {
-			a, b := uint16(data[i]), uint16(data[i+1])
-			if little {
-				a, b = b, a
-			}
-			units = append(units, a<<8|b)
-		}
-		return []byte(string(utf16.Decode(units)))
-	}
-	if utf8.Valid(data) {
-		return data
-	}
-	out := make([]rune, 0, len(data))
-	for _, b := range data {
-		if r, ok := windows1252[b]; ok {
-			out = append(out, r)
-			continue
-		}
-		out = append(out, rune(b))
-	}
-	return []byte(string(out))
-}
-
-// windows1252 is where that code differs from Latin-1.
-var windows1252 = map[byte]rune{
-	0x80: '€', 0x82: '‚', 0x83: 'ƒ', 0x84: '„', 0x85: '…', 0x86: '†', 0x87: '‡', 0x88: 'ˆ', 0x89: '‰', 0x8a: 'Š', 0x8b: '‹', 0x8c: 'Œ', 0x8e: 'Ž',
-	0x91: '‘', 0x92: '’', 0x93: '“', 0x94: '”', 0x95: '•', 0x96: '–', 0x97: '—', 0x98: '˜', 0x99: '™', 0x9a: 'š', 0x9b: '›', 0x9c: 'œ', 0x9e: 'ž', 0x9f: 'Ÿ',
 }

@@ -81,13 +81,15 @@ func languageInName(name string) string {
 	if code, ok := languageWords[last]; ok {
 		return code
 	}
-	if code, ok := threeLetters[last]; ok {
-		return code
-	}
-	for _, code := range threeLetters {
-		if code == last && (code == "fr" || code == "en" || stem[cut] == '.') {
-			return code
+	code := threeLetters[last]
+	for _, short := range threeLetters {
+		if short == last {
+			code = short
 		}
+	}
+	// After a dot any language; elsewhere only those that cannot be mistaken: "la-fin" is not Finnish.
+	if stem[cut] == '.' || code == "fr" || code == "en" {
+		return code
 	}
 	return ""
 }

@@ -14,7 +14,8 @@ import (
 // Loudness of everything that goes on air (rule R160; AES TD1008, EBU R 128 s2).
 const (
 	targetLoudness = -16.0 // LUFS, integrated
-	peakLimit      = -2.0  // dBTP before AAC, which adds up to half a decibel: -1.5 is promised
+	peakLimit      = -3.0  // dBTP where the limiter holds peaks: what it cuts short, AAC swings over again
+	peakFree       = -2.5  // dBTP up to which peaks need no limiter; -1.5 is promised
 	mostGain       = 30.0  // dB; more would only make noise loud
 	silenceBelow   = -60.0 // LUFS: nothing was said
 	quietBelow     = -30.0
@@ -108,7 +109,7 @@ func treat(l level, channels int) treatment {
 	}
 	t.Gain = min(t.Gain, mostGain)
 	t.After += t.Gain
-	t.Limit = l.Peak+t.Gain > peakLimit
+	t.Limit = l.Peak+t.Gain > peakFree
 	return t
 }
 

@@ -117,8 +117,9 @@ func (t *packets) add(fields []string, start time.Duration, keep bool) {
 }
 
 // measureRate finds the frame rate from the times of the frames, and whether it
-// is constant: at most one frame in a hundred may be off its place by more than
-// a fifth of a frame (Matroska rounds to milliseconds), and none may be missing for three.
+// is constant: at most one gap in a hundred (or one at all: writers of fragments
+// stretch the first) may differ by more than a fifth of a frame (Matroska rounds
+// to milliseconds), and none may be longer than three frames.
 func (v *VideoTrack) measureRate() {
 	if len(v.times) < 2 {
 		v.Constant = true
@@ -146,7 +147,7 @@ func (v *VideoTrack) measureRate() {
 			off++
 		}
 	}
-	v.Constant = off*100 <= len(gaps) && gaps[len(gaps)-1] <= 3*median
+	v.Constant = off <= max(1, len(gaps)/100) && gaps[len(gaps)-1] <= 3*median
 	measured := float64(len(gaps)) * 1e6 / float64(span)
 	if !v.Constant {
 		// The usual gap tells what the camera meant; long stills would drag the average down.

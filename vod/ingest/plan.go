@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"reprise/stream/timeline"
+	"reprise/vod/cmaf"
 )
 
 // grid is the raster on which a recording is cut. At each of the rates AAC
@@ -16,6 +17,9 @@ type grid struct {
 	unit    timeline.Ticks // lengths of recordings are multiples of it
 	group   int            // frames from one IDR to the next: half a segment
 }
+
+// longestSegment is 4.48 s: EXTINF must round to no more than 4 (R061).
+const longestSegment timeline.Ticks = 215040
 
 func gridOf(fps int) grid {
 	g := grid{fps: fps, frame: timeline.TicksPerSecond / timeline.Ticks(fps), nominal: 184320, unit: 15360}
@@ -67,10 +71,17 @@ func divides(a, b float64) bool {
 	return n >= 1 && math.Abs(b/a-n) < 0.004*n
 }
 
-// lengthOf returns the length of the recording: until the last picture and sound have ended, rounded up to the raster.
+// lengthOf returns the length of the recording: until the last picture and
+// sound have ended, rounded up to the raster. A rest that is too short for a
+// segment, and would make the one before too long for the target duration
+// (R061; at 30 and 60 frames a second), is made a unit longer.
 func (g grid) lengthOf(d time.Duration) timeline.Ticks {
 	ticks := timeline.TicksOf(d - 500*time.Microsecond) // headers round to a millisecond at worst
-	return max(1, (ticks+g.unit-1)/g.unit) * g.unit
+	length := max(1, (ticks+g.unit-1)/g.unit) * g.unit
+	if rest := length % g.nominal; length > g.nominal && rest > 0 && rest < cmaf.MinLast && g.nominal+rest > longestSegment {
+		length += g.unit
+	}
+	return length
 }
 
 // rung is one size of the ladder (table 4.3 of the HLS rules).

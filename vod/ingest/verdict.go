@@ -57,7 +57,7 @@ func judge(p *Probe, sounds []sound, l limits) []vod.Finding {
 		return found
 	}
 	if len(p.Video) == 0 && len(p.Audio) == 0 {
-		return []vod.Finding{finding("not-media")}
+		return []vod.Finding{judgeUnreadable(p)}
 	}
 	missing := judgeLength(p)
 	add(missing...)
@@ -116,7 +116,7 @@ func judgeUnreadable(p *Probe) vod.Finding {
 		return finding("not-film-image")
 	case p.Magic == "text":
 		return finding("not-film-text")
-	case p.Movie != nil:
+	case p.Movie != nil && p.Format == "":
 		return finding("index-damaged")
 	case p.Magic == "mp4" && p.fragments:
 		return finding("fragments-without-index")
