@@ -38,13 +38,25 @@ func BenchmarkMediaHit(b *testing.B) {
 	})
 }
 
-// BenchmarkMediaRender is a new segment: the playlist is made, compressed and stored.
+// BenchmarkMediaRender is a new segment in a full window of 15 minutes: the
+// playlist is made, compressed and stored; without compression as verify does.
 func BenchmarkMediaRender(b *testing.B) {
-	w := onAir(b, stream.Config{Rewind: true})
-	a := live("fr")
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		media(b, w, a, "v720", doors.Add(3*time.Minute+time.Duration(i%2)*4*time.Second))
+	for name, cfg := range map[string]stream.Config{"gzip": {Rewind: true}, "plain": {Rewind: true, NoGzip: true}} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, newStore(), doors.Add(-time.Hour), cfg)
+			long := seaFilm()
+			long.length = 15360 * 12 * 400
+			w.addFilm(long, 1)
+			e := conference()
+			e.Auditoriums[0].Closes = doors.Add(time.Hour)
+			e.Talks = e.Talks[:1]
+			w.put(e)
+			w.settle()
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				media(b, w, live("fr"), "v720", doors.Add(20*time.Minute+time.Duration(i%2)*4*time.Second))
+			}
+		})
 	}
 }
 

@@ -63,7 +63,7 @@ func (p *Playout) Multivariant(a Address, now time.Time) (*Document, error) {
 	if start != noStart {
 		list.Start = &hls.Start{TimeOffset: start, Precise: true}
 	}
-	doc := p.document(hls.AppendMultivariant(nil, &list))
+	doc := p.document(hls.AppendMultivariant(make([]byte, 0, 4096), &list), -1)
 	doc.Ended = m.window.EndList
 	c := p.multivariants.cell(a)
 	c.mu.Lock()
@@ -123,6 +123,7 @@ type shape struct {
 	audio    []string
 	captions []string
 	fallback string // language of the default sound
+	exact    bool   // nothing but what the film has: a replay
 }
 
 // shape decides what is offered. A feed offers the rungs of its talks and the
@@ -166,6 +167,7 @@ func (s scope) shape(v View, f *feed) shape {
 		}
 	}
 	if v == Replay && len(s.media) > 0 {
+		sh.exact = true
 		sh.own(s.media[0])
 	}
 	return sh
@@ -265,7 +267,7 @@ func (s scope) soundGroup(id, prefix string, sh shape) sound {
 	g := sound{group: hls.Group{Type: hls.Audio, ID: id}, codec: "mp4a.40.2"}
 	for _, l := range sh.audio {
 		name := prefix + l
-		if prefix == "al-" && len(s.media) > 0 && !slices.ContainsFunc(s.media, func(m *summary) bool { return m.has(name) }) {
+		if prefix == "al-" && sh.exact && !s.media[0].has(name) {
 			name = "a-" + l
 		}
 		g.group.Renditions = append(g.group.Renditions, hls.Rendition{

@@ -158,7 +158,9 @@ func (p *Playout) planFeed(ctx context.Context, e *eventState, a *event.Auditori
 	plan.Talks = p.plannedTalks(e, a, key.Language, log.journal)
 	generic, ok := wants.generic(ctx, e, key.Language)
 	if !ok {
-		return log, nil // without a slate no feed can begin
+		if generic, ok = lastSlate(log.journal); !ok {
+			return log, nil // without a slate no feed can begin
+		}
 	}
 	lines := programmeOf(e, a)
 	plan.Slate = func(after, before string) timeline.Source {
@@ -185,6 +187,17 @@ func (p *Playout) planFeed(ctx context.Context, e *eventState, a *event.Auditori
 	p.log.Info("journal written", "event_id", key.Event, "auditorium_id", key.Auditorium, "language", key.Language,
 		"revision", log.revision+1, "from_entry", from, "entries", len(next.Entries))
 	return journalLog{next, log.revision + 1}, nil
+}
+
+// lastSlate returns the slate that a journal names last: a feed that is on air
+// does not wait for a new one.
+func lastSlate(j timeline.Journal) (vod.MediaID, bool) {
+	for _, e := range slices.Backward(j.Entries) {
+		if e.Talk == "" {
+			return vod.MediaID(e.Source.ID), true
+		}
+	}
+	return "", false
 }
 
 // common returns how many entries at the beginning two journals share.

@@ -145,6 +145,11 @@ func TestASlateThatFailsIsTriedAgain(t *testing.T) {
 	w.store.fail = nil
 	w.store.mu.Unlock()
 	w.settle()
+	if len(journal(t, w, "fr").Entries) != 0 {
+		t.Error("it is tried again at once")
+	}
+	w.at(doors.Add(-time.Hour + time.Minute))
+	w.settle()
 	if len(journal(t, w, "fr").Entries) == 0 {
 		t.Error("no feed")
 	}
@@ -312,5 +317,25 @@ func TestDoorsThatAreNotSetFollowTheTalks(t *testing.T) {
 	}
 	if end := j.Entries[2].AirEnd(); end.Sub(doors.Add(36*time.Minute)).Abs() > time.Second {
 		t.Error(end)
+	}
+}
+
+// TestAFeedOnAirDoesNotWaitForASlate: a new title of the event asks for new
+// slates; while they cannot be made edits are followed with those there are.
+func TestAFeedOnAirDoesNotWaitForASlate(t *testing.T) {
+	t.Parallel()
+	w := onAir(t, stream.Config{})
+	w.at(doors)
+	e, err := w.store.Event(t.Context(), "conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Title = event.Text{"fr": "Journées d’hiver", "en": "Winter days"}
+	e.Talks = slices.Clone(e.Talks)
+	e.Talks[1].Starts = e.Talks[1].Starts.Add(time.Minute)
+	w.put(e)
+	w.refresh()
+	if got := airs(journal(t, w, "en")); !strings.Contains(got, "sky@14:04:00.000") {
+		t.Error(got)
 	}
 }

@@ -3,9 +3,9 @@ package stream
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
+	"hash/crc32"
+	"strconv"
 	"time"
 
 	"reprise/stream/hls"
@@ -103,12 +103,12 @@ func (p *Playout) renew(f *feed, a Address, rendition string, now time.Time, ski
 		same.Next = m.next
 		doc = &same
 	} else {
-		body, err := p.render(&m, a.View, base, iframes, skip)
+		body, err := p.render(f, &m, a.View, base, iframes, skip)
 		if err != nil {
 			return nil, err
 		}
-		doc = p.document(body)
-		doc.LastMSN, doc.Next, doc.Ended = m.last, m.next, m.window.EndList
+		doc = p.document(body, m.last)
+		doc.Next, doc.Ended = m.next, m.window.EndList
 	}
 	p.documents.set(c, &view{doc, f, m.since, m.until}, int64(len(doc.Body)+len(doc.Gzip))+512)
 	return doc, nil
@@ -220,16 +220,15 @@ func (p *Playout) replayHas(m *moment, base string) error {
 	return fmt.Errorf("%w: the film has no rendition %q", ErrNotFound, base)
 }
 
-// render returns the text of a media playlist.
-func (p *Playout) render(m *moment, v View, base string, iframes, skip bool) ([]byte, error) {
+// render returns the text of a media playlist: a header, and for each span its
+// first segment with the tags that go with it, and the rest from kept pieces.
+func (p *Playout) render(f *feed, m *moment, v View, base string, iframes, skip bool) ([]byte, error) {
 	list := hls.Media{
 		Version:               7,
 		TargetDuration:        timeline.TargetDuration,
 		MediaSequence:         m.window.MediaSequence,
 		DiscontinuitySequence: m.window.DiscontinuitySequence,
 		IFramesOnly:           iframes,
-		DateRanges:            m.dateRanges(),
-		EndList:               m.window.EndList,
 	}
 	switch v {
 	case StartOver:
@@ -248,20 +247,37 @@ func (p *Playout) render(m *moment, v View, base string, iframes, skip bool) ([]
 		list.Version = 9
 		list.Skip = &hls.Skip{SkippedSegments: skipped}
 	}
-	list.Segments = make([]hls.Segment, 0, m.window.Len()-skipped)
+	body := hls.AppendMedia(make([]byte, 0, 512+(m.window.Len()-skipped)*segmentText+len(m.window.Spans)*spanText), &list)
+	var ranges []hls.DateRange // not printed yet: those of skipped segments stay (R190)
 	for n, span := range m.window.Spans {
+		e := &m.entries[span.Entry]
+		if e.Talk != "" && (n == 0 || m.entries[m.window.Spans[n-1].Entry].Talk != e.Talk) {
+			ranges = append(ranges, f.dateRange(e.Talk))
+		}
 		pass := min(skipped, span.To-span.From)
 		skipped -= pass
 		if pass == span.To-span.From {
 			continue
 		}
-		discontinuity := n > 0 || m.window.FirstDiscontinuity
-		var err error
-		if list.Segments, err = p.appendSpan(list.Segments, m.entries[span.Entry], span, pass, discontinuity, base, iframes); err != nil {
+		s := pieceOf{entry: e, base: base, iframes: iframes}
+		first, err := p.segment(s, span.From+pass)
+		if err != nil {
+			return nil, err
+		}
+		first.Discontinuity = pass == 0 && (n > 0 || m.window.FirstDiscontinuity)
+		if first.Map, err = p.initOf(s); err != nil {
+			return nil, err
+		}
+		body = hls.AppendSegments(body, []hls.Segment{first}, ranges)
+		ranges = ranges[:0]
+		if body, err = p.appendPieces(body, s, span.From+pass+1, span.To); err != nil {
 			return nil, err
 		}
 	}
-	return hls.AppendMedia(nil, &list), nil
+	if m.window.EndList {
+		body = append(body, hls.EndListLine...)
+	}
+	return body, nil
 }
 
 // skippable returns how many segments end before the skip boundary (R190).
@@ -278,74 +294,6 @@ func (m *moment) skippable() int {
 		}
 	}
 	return n
-}
-
-// appendSpan appends the segments of one span but the first pass.
-func (p *Playout) appendSpan(dst []hls.Segment, e timeline.Entry, span timeline.Span, pass int, discontinuity bool, base string, iframes bool) ([]hls.Segment, error) {
-	media, err := p.shelf.get(vod.MediaID(e.Source.ID))
-	if err != nil {
-		return nil, err
-	}
-	name, r := vod.Empty, fill(media, base)
-	if r != nil {
-		name = r.Name
-	} else if base[0] != 's' {
-		return nil, fmt.Errorf("media %s has nothing for %s", media.ID, base)
-	}
-	prefix := "../../../s/" + string(media.ID) + "/" + name + "/"
-	var init *hls.Map
-	if r != nil && r.InitSize > 0 {
-		init = &hls.Map{URI: prefix + media.InitName(name)}
-	}
-	from := e.Offset(span.From + pass).Duration()
-	for i := span.From + pass; i < span.To; i++ {
-		to := e.Offset(i + 1).Duration()
-		s := hls.Segment{
-			URI:             prefix + media.SegmentName(name, i, e.SegmentTicks(i)),
-			Duration:        hls.Extinf(from, to),
-			ProgramDateTime: e.AirStart.Add(from),
-		}
-		if i == span.From {
-			s.Discontinuity = discontinuity
-		}
-		if i == span.From || len(dst) == 0 {
-			s.Map = init
-		}
-		if iframes {
-			if s.ByteRange.Length, err = p.iframeSize(media, r, i, e.SegmentTicks(i)); err != nil {
-				return nil, err
-			}
-		}
-		dst = append(dst, s)
-		from = to
-	}
-	return dst, nil
-}
-
-// dateRanges returns a date range for each talk in the window, the same in all
-// renditions (R072, R136). What it says follows from entries that cannot change
-// any more, since the talk has begun to be listed.
-func (m *moment) dateRanges() []hls.DateRange {
-	var ranges []hls.DateRange
-	for _, span := range m.window.Spans {
-		talk := m.entries[span.Entry].Talk
-		if talk == "" || (len(ranges) > 0 && ranges[len(ranges)-1].ID == talk) {
-			continue
-		}
-		var start, end time.Time
-		for k := range m.entries {
-			if e := &m.entries[k]; e.Talk == talk {
-				if start.IsZero() {
-					start = e.AirStart
-				}
-				end = e.AirEnd()
-			}
-		}
-		// Both ends as they are printed, so that the range does not reach into the next segment.
-		start, end = start.Round(time.Millisecond), end.Round(time.Millisecond)
-		ranges = append(ranges, hls.DateRange{ID: talk, Class: "org.reprise.talk", StartDate: start, Duration: end.Sub(start)})
-	}
-	return ranges
 }
 
 // ListedAt returns the instant from which segment msn is listed in a media
@@ -384,7 +332,11 @@ func (p *Playout) ListedAt(a Address, msn int64) (time.Time, error) {
 
 // document completes a playlist's text. Compressors are kept: a new one costs
 // more than its work.
-func (p *Playout) document(body []byte) *Document {
+func (p *Playout) document(body []byte, msn int64) *Document {
+	d := &Document{Body: body, ETag: etag(body, msn), LastMSN: msn}
+	if p.cfg.NoGzip {
+		return d
+	}
 	var b bytes.Buffer
 	b.Grow(512 + len(body)/8)
 	z, _ := p.compressors.Get().(*gzip.Writer)
@@ -397,11 +349,19 @@ func (p *Playout) document(body []byte) *Document {
 	_, _ = z.Write(body)
 	_ = z.Close()
 	p.compressors.Put(z)
-	return &Document{Body: body, Gzip: b.Bytes(), ETag: etag(body), LastMSN: -1}
+	d.Gzip = b.Bytes()
+	return d
 }
 
-// etag returns a strong entity tag of b.
-func etag(b []byte) string {
-	sum := sha256.Sum256(b)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+// etag returns a strong entity tag of a playlist. Its last segment tells the
+// versions of one playlist apart already; the sum guards against mistakes.
+func etag(body []byte, msn int64) string {
+	b := make([]byte, 0, 40)
+	b = append(b, '"')
+	b = strconv.AppendInt(b, msn, 36)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, int64(len(body)), 36)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))), 36)
+	return string(append(b, '"'))
 }

@@ -23,6 +23,9 @@ type Config struct {
 	SlateAhead time.Duration // how long before its use a slate is made; default 24 h
 	CacheBytes int64         // of playlists kept; default 48 MiB
 
+	// NoGzip leaves the compressed form out, which is most of a playlist's cost:
+	// for simulated time.
+	NoGzip bool
 	// Rewind lets the edge follow the given instants back too, without the
 	// guard of R237: for simulated time, where one Playout is asked about the
 	// same day again and again.
@@ -54,6 +57,7 @@ type Playout struct {
 	empty     []byte // a segment of empty captions
 	retime    func(dst []byte, init, template []byte, index int, nominal, length int64) ([]byte, error)
 	documents *cache[documentKey, view]
+	pieces    *cache[textPieceKey, textPiece]
 	texts     *cache[textKey, hls.Multivariant]
 	templates *cache[templateKey, template]
 	retimed   *cache[retimedKey, []byte]
@@ -69,7 +73,8 @@ type Playout struct {
 
 	wanted atomic.Pointer[[]wantedSlate] // slates to make, the most urgent first
 	wake   chan struct{}                 // there are new ones
-	making sync.Mutex                    // one slate at a time
+	making sync.Mutex                    // one slate at a time; guards failed
+	failed map[vod.MediaID]time.Time     // when the making of a slate last failed
 }
 
 const (
@@ -80,6 +85,7 @@ const (
 	complainEvery = 10 * time.Second
 
 	mediaBytes    = 24 << 20 // of media indexes kept
+	pieceBytes    = 16 << 20 // of playlist pieces kept
 	templateBytes = 32 << 20 // of slate templates kept
 	retimedBytes  = 16 << 20 // of slate segments kept
 )
@@ -114,6 +120,7 @@ func New(cfg Config, deps Deps) (*Playout, error) {
 		empty:     webvtt.Empty(),
 		retime:    cmaf.Retime,
 		documents: newCache[documentKey, view](cfg.CacheBytes),
+		pieces:    newCache[textPieceKey, textPiece](pieceBytes),
 		texts:     newCache[textKey, hls.Multivariant](4 << 20),
 		templates: newCache[templateKey, template](templateBytes),
 		retimed:   newCache[retimedKey, []byte](retimedBytes),
@@ -122,6 +129,7 @@ func New(cfg Config, deps Deps) (*Playout, error) {
 		multivariants: newCache[Address, multivariantView](4 << 20),
 
 		slates: map[vod.MediaID]bool{},
+		failed: map[vod.MediaID]time.Time{},
 		wake:   make(chan struct{}, 1),
 	}
 	p.snapshot.Store(&snapshot{})

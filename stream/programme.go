@@ -126,20 +126,15 @@ func (s *snapshot) room(e *eventState, a *event.Auditorium, now time.Time) RoomP
 	return r
 }
 
-// airings adds where the feed's talks are on air.
+// airings adds when the feed's talks are on air.
 func (f *feed) airings(laid map[talkFeed]Airing) {
 	for k := range f.journal.Entries {
 		e := &f.journal.Entries[k]
 		if e.Talk == "" {
 			continue
 		}
-		key := talkFeed{event.TalkID(e.Talk), f.Language}
-		a, ok := laid[key]
-		if !ok {
-			a = Airing{Starts: e.AirStart}
-		}
-		a.Ends, a.Media = e.AirEnd(), vod.MediaID(e.Source.ID)
-		laid[key] = a
+		s := f.talks[event.TalkID(e.Talk)]
+		laid[talkFeed{event.TalkID(e.Talk), f.Language}] = Airing{Starts: s.starts, Ends: s.ends, Media: vod.MediaID(e.Source.ID)}
 	}
 }
 

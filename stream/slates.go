@@ -199,6 +199,11 @@ func (p *Playout) want(list []wantedSlate) {
 	}
 }
 
+const (
+	slateTimeout = 5 * time.Minute  // for making one slate
+	slateRetry   = 20 * time.Second // between two tries
+)
+
 // slateLoop makes slates, one at a time, until ctx ends.
 func (p *Playout) slateLoop(ctx context.Context) {
 	for {
@@ -208,7 +213,7 @@ func (p *Playout) slateLoop(ctx context.Context) {
 		case <-p.wake:
 		}
 		if err := p.MakeSlates(ctx); err != nil && ctx.Err() == nil {
-			p.log.Error("slate cannot be made, next try with the next turn", "error", err)
+			p.log.Error("slate cannot be made, another is shown; next try within a minute", "error", err)
 		}
 	}
 }
@@ -220,6 +225,14 @@ func (p *Playout) MakeSlates(ctx context.Context) error {
 	p.making.Lock()
 	defer p.making.Unlock()
 	done := map[vod.MediaID]bool{}
+	now := p.deps.Now()
+	for id, at := range p.failed {
+		if now.Sub(at).Abs() < slateRetry {
+			done[id] = true
+		} else {
+			delete(p.failed, id)
+		}
+	}
 	var faults []error
 	for ctx.Err() == nil {
 		i := -1
@@ -233,6 +246,7 @@ func (p *Playout) MakeSlates(ctx context.Context) error {
 		spec := (*list)[i].spec
 		done[spec.ID] = true
 		if err := p.makeSlate(ctx, spec); err != nil {
+			p.failed[spec.ID] = p.deps.Now()
 			faults = append(faults, err)
 		}
 	}
@@ -244,6 +258,8 @@ func (p *Playout) makeSlate(ctx context.Context, spec SlateSpec) error {
 	if _, err := p.deps.Library.Media(ctx, spec.ID); err == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, slateTimeout)
+	defer cancel()
 	started := p.deps.Now()
 	m, err := p.deps.Slates.MakeSlate(ctx, spec)
 	if err != nil {

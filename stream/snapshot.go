@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"reprise/event"
+	"reprise/stream/hls"
 	"reprise/stream/timeline"
 	"reprise/vod"
 )
@@ -49,7 +50,11 @@ type feed struct {
 	languages []event.Language
 	until     time.Time
 	clock     *clock
+	talks     map[event.TalkID]stretch
 }
+
+// stretch is when a talk is on air on a feed.
+type stretch struct{ starts, ends time.Time }
 
 // clock holds the latest instant at which a feed was shown. A step back of the
 // server's clock must not move the edge back (R237).
@@ -112,6 +117,9 @@ func buildSnapshot(before *snapshot, r *reading, clocks func(Feed) *clock) *snap
 					if was := before.feeds[key]; was != nil && was.revision == f.revision && was.version == f.version && was.until.Equal(f.until) {
 						f = was
 					}
+				}
+				if f.talks == nil {
+					f.measure()
 				}
 				s.feeds[key] = f
 				e.index(f)
@@ -207,6 +215,33 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// measure notes when the talks of the journal are on air.
+func (f *feed) measure() {
+	f.talks = map[event.TalkID]stretch{}
+	for k := range f.journal.Entries {
+		e := &f.journal.Entries[k]
+		if e.Talk == "" {
+			continue
+		}
+		s, ok := f.talks[event.TalkID(e.Talk)]
+		if !ok {
+			s.starts = e.AirStart
+		}
+		s.ends = e.AirEnd()
+		f.talks[event.TalkID(e.Talk)] = s
+	}
+}
+
+// dateRange returns the date range of a talk in the journal, the same in all
+// renditions (R072, R136). It says nothing that can still change, since the
+// talk has begun to be listed. It ends where the next segment begins, as both
+// are printed.
+func (f *feed) dateRange(talk string) hls.DateRange {
+	s := f.talks[event.TalkID(talk)]
+	length := s.ends.Round(time.Millisecond).Sub(s.starts.Round(time.Millisecond))
+	return hls.DateRange{ID: talk, Class: "org.reprise.talk", StartDate: s.starts, Duration: length}
 }
 
 // talkEntries returns the journal entries of a talk, in air order.
