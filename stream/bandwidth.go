@@ -75,7 +75,7 @@ func measure(m *vod.Media, size func(int) int64) (rate, ends) {
 		for i := range endSegments {
 			e.head[i], e.tail[i] = size(0), size(0)
 		}
-		b := bitrate(size(0), m.Nominal)
+		b := bitrate(size(0), timeline.SlateNominal)
 		return rate{b, b}, e
 	}
 	pieces := make([]piece, m.Count)

@@ -7,6 +7,3 @@ func (p *Playout) SetRetime(f func(dst []byte, init, template []byte, index int,
 
 // SetEmpty replaces the segment of empty captions.
 func (p *Playout) SetEmpty(b []byte) { p.empty = b }
-
-// ForgetMedia drops all that was read from the library.
-func (p *Playout) ForgetMedia() { p.shelf = newShelf(p.deps.Library, mediaBytes) }

@@ -249,7 +249,7 @@ func (p *Playout) slateSegment(m *vod.Media, r *vod.Rendition, index int, ticks 
 		if err != nil {
 			return nil, 0, err
 		}
-		b, err := p.retime(nil, t.init, t.segment, index, int64(m.Nominal), int64(ticks))
+		b, err := p.retime(nil, t.init, t.segment, index, int64(timeline.SlateNominal), int64(ticks))
 		if err != nil {
 			return nil, 0, fmt.Errorf("make segment %d of slate %s %s: %w", index, m.ID, r.Name, err)
 		}

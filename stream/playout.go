@@ -21,7 +21,7 @@ type Config struct {
 	Depth      time.Duration // of the live window; default 15 min
 	Poll       time.Duration // how often the store's version is asked for; default 500 ms, at most 1 s (R234)
 	SlateAhead time.Duration // how long before its use a slate is made; default 24 h
-	CacheBytes int64         // of playlists kept; default 48 MiB
+	CacheBytes int64         // of playlists kept; default 24 MiB
 
 	// NoGzip leaves the compressed form out, which is most of a playlist's cost:
 	// for simulated time.
@@ -84,10 +84,10 @@ const (
 	// complainEvery bounds how often a failing store is logged.
 	complainEvery = 10 * time.Second
 
-	mediaBytes    = 24 << 20 // of media indexes kept
-	pieceBytes    = 16 << 20 // of playlist pieces kept
-	templateBytes = 32 << 20 // of slate templates kept
-	retimedBytes  = 16 << 20 // of slate segments kept
+	mediaBytes    = 12 << 20 // of media indexes kept
+	pieceBytes    = 12 << 20 // of playlist pieces kept
+	templateBytes = 8 << 20  // of slate templates kept
+	retimedBytes  = 8 << 20  // of slate segments kept
 )
 
 // New returns a Playout that knows nothing yet: Refresh or Run fills it.
@@ -102,7 +102,7 @@ func New(cfg Config, deps Deps) (*Playout, error) {
 		cfg.SlateAhead = 24 * time.Hour
 	}
 	if cfg.CacheBytes <= 0 {
-		cfg.CacheBytes = 48 << 20
+		cfg.CacheBytes = 24 << 20
 	}
 	switch {
 	case cfg.Poll > time.Second:
@@ -140,20 +140,39 @@ func New(cfg Config, deps Deps) (*Playout, error) {
 // Its errors are logged and tried again; it returns ctx's error.
 func (p *Playout) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var maker sync.WaitGroup
-	maker.Go(func() { p.slateLoop(ctx) })
-	defer maker.Wait()
+	var children sync.WaitGroup
+	children.Go(func() { p.slateLoop(ctx) })
+	defer children.Wait()
 	defer cancel()
 	var said time.Time
-	for {
+	for warm := false; ; {
 		if err := p.follow(ctx); err != nil && ctx.Err() == nil {
 			if now := p.deps.Now(); now.Sub(said).Abs() >= complainEvery {
 				said = now
 				p.log.Error("playout turn failed, the snapshot grows old; next try with the next poll", "error", err)
 			}
 		}
+		if !warm && len(p.snapshot.Load().events) > 0 {
+			warm = true
+			children.Go(func() { p.warm(ctx) })
+		}
 		if err := p.deps.Wait(ctx, p.deps.Now().Add(p.cfg.Poll)); err != nil {
 			return err
+		}
+	}
+}
+
+// warm reads, one after the other, what the programme says of films, so that
+// the first visitor of a large event need not wait for it.
+func (p *Playout) warm(ctx context.Context) {
+	for _, e := range p.snapshot.Load().events {
+		for id := range e.films {
+			if ctx.Err() != nil {
+				return
+			}
+			if _, err := p.shelf.summary(id); err != nil {
+				p.log.Warn("film cannot be read ahead, it is tried again when it is asked for", "media_id", id, "error", err)
+			}
 		}
 	}
 }

@@ -117,7 +117,7 @@ func (s *snapshot) room(e *eventState, a *event.Auditorium, now time.Time) RoomP
 		}
 		end := f.journal.Entries[n-1].AirEnd()
 		r.Closes = later(r.Closes, end)
-		begun := !f.clock.peek(now).Before(f.journal.Entries[0].AirStart)
+		begun := !f.clock.peek(now).Before(r.Opens)
 		if over := end.Before(now); !over {
 			r.Ended = false
 			r.Open = r.Open || begun

@@ -99,7 +99,7 @@ func TestR104_R115_AnyProgrammeAnyEdit(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newStore()
 		now := doors.Add(-time.Minute)
-		a, b := newWorld(t, s, now, stream.Config{Depth: time.Minute}), newWorld(t, s, now, stream.Config{Depth: time.Minute})
+		a, b := newWorld(t, s, now, stream.Config{Depth: time.Minute, NoGzip: true}), newWorld(t, s, now, stream.Config{Depth: time.Minute, NoGzip: true})
 		e := drawConference(r)
 		for _, k := range e.Talks {
 			for _, asset := range k.Films {
@@ -131,7 +131,7 @@ func TestR104_R115_AnyProgrammeAnyEdit(t *testing.T) {
 				a.settle()
 			}
 			b.refresh()
-			c := newWorld(t, s, now, stream.Config{Depth: time.Minute})
+			c := newWorld(t, s, now, stream.Config{Depth: time.Minute, NoGzip: true})
 			c.refresh()
 			a.refresh()
 			look(r, now, seen, a, b, c)
