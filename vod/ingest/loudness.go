@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"reprise/vod"
 )
@@ -51,11 +52,13 @@ func (g *Ingester) treatSounds(ctx context.Context, in *input, sounds []sound, p
 	if len(sounds) == 0 {
 		return nil, nil, nil
 	}
-	levels, err := g.measure(ctx, in, sounds, nil)
+	part := func(from, share float64) func(float64) {
+		return func(done float64) { progress(from + share*done) }
+	}
+	levels, err := g.measure(ctx, in, sounds, nil, part(0, 0.6))
 	if err != nil {
 		return nil, nil, err
 	}
-	progress(0.6)
 	treatments := make([]treatment, len(sounds))
 	again := false
 	for i, l := range levels {
@@ -63,11 +66,11 @@ func (g *Ingester) treatSounds(ctx context.Context, in *input, sounds []sound, p
 		again = again || treatments[i].Limit
 	}
 	// A limiter takes a little loudness, one side played on both gives some: measure what comes out and correct.
-	for range 2 {
+	for turn := range 2 {
 		if !again {
 			break
 		}
-		after, err := g.measure(ctx, in, sounds, treatments)
+		after, err := g.measure(ctx, in, sounds, treatments, part(0.6+0.2*float64(turn), 0.2))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -142,8 +145,8 @@ func oneDecimal(f float64) both {
 
 // measure decodes the sound tracks and measures them as they would be
 // played: as two channels, after what treatments (nil: none) do.
-func (g *Ingester) measure(ctx context.Context, in *input, sounds []sound, treatments []treatment) ([]level, error) {
-	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "level+info"}, reading(g.cfg.Threads)...)
+func (g *Ingester) measure(ctx context.Context, in *input, sounds []sound, treatments []treatment, progress func(float64)) ([]level, error) {
+	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "level+info", "-nostats", "-progress", "pipe:1"}, reading(g.cfg.Threads)...)
 	args = append(args, "-vn", "-sn", "-dn", "-i", film)
 	levels := make([]level, len(sounds))
 	for i, s := range sounds {
@@ -158,10 +161,14 @@ func (g *Ingester) measure(ctx context.Context, in *input, sounds []sound, treat
 	for i := range sounds {
 		args = append(args, "-map", fmt.Sprintf("[m%d]", i), "-f", "null", "-")
 	}
+	var length time.Duration
+	for _, s := range sounds {
+		length = max(length, s.track.End)
+	}
 	reader := levelReader{levels: levels}
 	err := g.run(ctx, child{
 		path: g.cfg.FFmpeg, args: args, files: []*os.File{in.file},
-		timeout: g.cfg.EncodeTimeout, line: reader.line,
+		timeout: g.cfg.EncodeTimeout + 2*length, line: reader.line, stdout: progressLines(length, progress),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("measure sound: %w", err)

@@ -21,6 +21,7 @@ type packets struct {
 	Sum    time.Duration // of the durations
 	All    int64         // packets, cut away or not
 	SumAll time.Duration // of the durations of all
+	lead   int           // packets that an edit list hides at the start
 	bins   []int64       // bytes by stretch of binTime, video only
 	times  []int64       // presentation times in microseconds, video only
 	last   time.Duration // duration of the packet shown last
@@ -89,6 +90,9 @@ func (g *Ingester) probePackets(ctx context.Context, in *input, p *Probe) error 
 func (t *packets) add(fields []string, start time.Duration, keep bool) {
 	t.All++
 	t.SumAll += seconds(fields[3])
+	if strings.Contains(fields[5], "D") && t.Count == 0 {
+		t.lead++
+	}
 	if strings.Contains(fields[5], "D") { // cut away by an edit list
 		return
 	}
@@ -96,8 +100,11 @@ func (t *packets) add(fields []string, start time.Duration, keep bool) {
 	if stamp == "N/A" || stamp == "" {
 		stamp = fields[2]
 	}
-	at := seconds(stamp) - start
 	length := seconds(fields[3])
+	at := t.Sum // a raw stream has no times: one picture follows the other
+	if stamp != "N/A" && stamp != "" {
+		at = seconds(stamp) - start
+	}
 	t.Count++
 	t.Bytes += int64(number(fields[4]))
 	t.Sum += length
@@ -161,6 +168,9 @@ func (v *VideoTrack) measureRate() {
 	}
 }
 
+// trialFrames is how many packets are decoded to see what the pictures are like.
+const trialFrames = 24
+
 // frameJSON is one decoded picture.
 type frameJSON struct {
 	Width      int        `json:"width"`
@@ -182,7 +192,7 @@ func (g *Ingester) probeFrames(ctx context.Context, in *input, v *VideoTrack) er
 		return nil
 	}
 	out := capped{limit: largestJSON}
-	err := g.ffprobe(ctx, in, &out, "-select_streams", strconv.Itoa(v.Index), "-read_intervals", "%+#24",
+	err := g.ffprobe(ctx, in, &out, "-select_streams", strconv.Itoa(v.Index), "-read_intervals", "%+#"+strconv.Itoa(trialFrames+min(v.lead, 1000)),
 		"-show_frames", "-of", "json")
 	var failed *childError
 	if err != nil && (!errors.As(err, &failed) || failed.signalled) {
@@ -226,6 +236,12 @@ func (g *Ingester) probeFrames(ctx context.Context, in *input, v *VideoTrack) er
 	return nil
 }
 
+// fieldCodecs can hold fields without saying so for sure.
+var fieldCodecs = map[string]bool{
+	"h264": true, "mpeg2video": true, "mpeg1video": true, "mpeg4": true, "vc1": true, "wmv3": true, "dvvideo": true, "prores": true,
+	"dnxhd": true, "mjpeg": true, "rawvideo": true, "v210": true, "ffv1": true, "huffyuv": true, "utvideo": true, "cfhd": true,
+}
+
 // unclearFields tells whether only the pictures themselves can say if they are interlaced.
 func unclearFields(v *VideoTrack) bool {
 	switch v.Field {
@@ -234,10 +250,10 @@ func unclearFields(v *VideoTrack) bool {
 	case "tt", "bb", "tb", "bt":
 		return true
 	}
-	return v.Height == 480 || v.Height == 486 || v.Height == 576 || v.Height == 1080
+	return fieldCodecs[v.Codec] && (v.Height == 480 || v.Height == 486 || v.Height == 576 || v.Height == 1080)
 }
 
-// detectFields asks the idet filter: interlaced when over half of the decided frames are.
+// detectFields asks the idet filter. Fine patterns look like fields to it: three quarters of what it decides must be.
 func (g *Ingester) detectFields(ctx context.Context, in *input, v *VideoTrack) error {
 	var top, bottom, progressive float64
 	args := append([]string{"-nostdin", "-hide_banner", "-v", "info"}, reading(g.cfg.Threads)...)
@@ -264,7 +280,7 @@ func (g *Ingester) detectFields(ctx context.Context, in *input, v *VideoTrack) e
 	if err != nil && (!errors.As(err, &failed) || failed.signalled) {
 		return err
 	}
-	if top+bottom > progressive && top+bottom >= 10 {
+	if top+bottom > 3*progressive && top+bottom >= 10 {
 		v.Interlaced, v.TopFieldFirst = true, top >= bottom
 	}
 	return nil

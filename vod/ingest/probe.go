@@ -332,8 +332,13 @@ func (g *Ingester) ffprobe(ctx context.Context, in *input, out io.Writer, args .
 	all = append(all, args...)
 	return g.run(ctx, child{
 		path: g.cfg.FFprobe, args: append(all, film), files: []*os.File{in.file},
-		timeout: g.cfg.ProbeTimeout, stdout: out,
+		timeout: g.probeTime(in), stdout: out,
 	})
+}
+
+// probeTime is how long a look at a film may take: longer for what takes long to read (20 MB/s).
+func (g *Ingester) probeTime(in *input) time.Duration {
+	return g.cfg.ProbeTimeout + time.Duration(in.Size()/20e6)*time.Second
 }
 
 func (p *Probe) addStream(s streamJSON) {

@@ -161,8 +161,11 @@ func (w *work) refuse(ctx context.Context, findings []vod.Finding) error {
 // preflight looks at the source, judges it, and writes the recipe. A refusal is not nil.
 func (w *work) preflight(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
 	p, err := w.g.probe(ctx, in)
-	if timedOut(err) {
+	if timedOut(err) && p.Format == "" {
 		return []vod.Finding{finding("not-media")}, nil
+	}
+	if timedOut(err) {
+		return []vod.Finding{finding("too-costly")}, nil
 	}
 	if err != nil {
 		return nil, err

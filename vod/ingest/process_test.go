@@ -146,6 +146,30 @@ func TestPictureAndSoundStayTogether(t *testing.T) {
 	}
 }
 
+// TestEditListsAreHonoured: the same where an edit list hides half a second in
+// mid-group, and where sound begins late behind an empty edit.
+func TestEditListsAreHonoured(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	whole := makeFilm(t, filepath.Join(dir, "whole.mp4"), "-f", "lavfi", "-i", "color=black:s=320x180:r=25:d=2.5,drawbox=c=white:t=fill:enable='between(t,1.499,1.7)'",
+		"-f", "lavfi", "-i", "sine=1000:d=2.5:r=48000,volume=0:enable='not(between(t,1.5,1.7))'", "-c:v", "libx264", "-bf", "3", "-g", "250", "-c:a", "aac")
+	late := makeFilm(t, filepath.Join(dir, "sound.mp4"), "-f", "lavfi", "-i", "sine=1000:d=1:r=48000", "-c:a", "aac")
+	for name, args := range map[string][]string{
+		"trimmed.mp4": {"-ss", "0.5", "-i", whole, "-c", "copy"},
+		"late.mp4":    {"-ss", "0.5", "-i", whole, "-itsoffset", "1", "-i", late, "-map", "0:v", "-map", "1:a", "-c", "copy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			m := w.media(w.ingest(makeFilm(t, filepath.Join(t.TempDir(), name), args...), AddOptions{Language: "fr"}))
+			seen, heard := w.flash(m), w.beep(m)
+			if math.Abs(seen-1) > 0.045 || math.Abs(heard-1) > 0.03 {
+				t.Errorf("flash at %.3f s, beep at %.3f s, want 1 and 1", seen, heard)
+			}
+		})
+	}
+}
+
 // flash returns when the picture turns white, in seconds from the first frame by counting frames.
 func (w *world) flash(m vod.Media) float64 {
 	w.t.Helper()

@@ -63,14 +63,9 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 	defer cancel()
 	watch := &watcher{limit: g.cfg.MaxDecodeErrors, stop: cancel}
 	length := j.recipe.Length.Duration()
-	out := newEachLine(func(text string) {
-		if value, ok := strings.CutPrefix(text, "out_time_us="); ok && length > 0 {
-			progress(min(1, max(0, number(value)/float64(length.Microseconds()))))
-		}
-	})
 	err := g.run(inner, child{
 		path: g.cfg.FFmpeg, args: g.transcodeArgs(j), files: []*os.File{in.file}, dir: j.dir,
-		timeout: g.cfg.EncodeTimeout + 30*length, stdout: out, line: watch.line,
+		timeout: g.cfg.EncodeTimeout + 30*length, stdout: progressLines(length, progress), line: watch.line,
 	})
 	j.recipe.Errors = watch.errors
 	switch {
@@ -88,6 +83,15 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 		return []vod.Finding{finding("undecodable")}, nil
 	}
 	return watch.judge(j), nil
+}
+
+// progressLines reads ffmpeg's -progress and reports the share of length that is done.
+func progressLines(length time.Duration, progress func(float64)) *eachLine {
+	return newEachLine(func(text string) {
+		if value, ok := strings.CutPrefix(text, "out_time_us="); ok && length > 0 {
+			progress(min(1, max(0, number(value)/float64(length.Microseconds()))))
+		}
+	})
 }
 
 // transcodeArgs builds the command line.
@@ -330,7 +334,7 @@ const leastDecoded = 0.9
 func (w *watcher) judge(j job) (found []vod.Finding) {
 	v := &j.probe.Video[0]
 	if r, ok := w.read[v.Index]; ok && len(j.recipe.Rungs) > 0 {
-		least := leastDecoded * float64(r.packets)
+		least := leastDecoded * float64(min(r.packets, v.Count)) // an edit list may hide some of those read
 		if v.Interlaced {
 			least /= 2
 		}

@@ -237,6 +237,18 @@ var usedKinds = []kind{
 	{name: "sound shorter", make: ff("film.mp4", "testsrc2=s=640x480:r=25:d=3", voice, tracks("2", "fra")...), says: []string{"sound-shorter"}},
 	{name: "small picture", make: ff("film.mp4", "testsrc2=s=320x180:r=25:d=1", voice, tracks("2", "fra")...), says: []string{"low-resolution"}},
 	{name: "cover art and timecode", make: ff("film.mov", picture, voice, append(tracks("2", "fra"), "-map", "0:v", "-c:v:1", "mjpeg", "-frames:v:1", "1", "-disposition:v:1", "attached_pic", "-timecode", "01:00:00:00")...), not: []string{"no-picture"}},
+	{name: "edit list in mid-group", make: func(t *testing.T, dir string) string {
+		return makeFilm(t, filepath.Join(dir, "trim.mp4"), "-ss", "1.3", "-i", ff("whole.mp4", "testsrc2=s=640x480:r=25:d=3", "anoisesrc=d=3:c=pink:a=0.4", append(tracks("2", "fra"), "-g", "50")...)(t, dir), "-c", "copy")
+	}, not: []string{"sound-late", "variable-frame-rate"}},
+	{name: "raw stream without times", make: ff("film.h264", picture, "", "-c:v", "libx264"), says: []string{"no-sound"}, not: []string{"very-short"}},
+	{name: "size changes in mid-film", make: func(t *testing.T, dir string) string {
+		vp8 := []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"}
+		ff("1.webm", picture, "", vp8...)(t, dir)
+		ff("2.webm", "testsrc2=s=480x640:r=25:d=1", "", vp8...)(t, dir)
+		list := bytesOf("list.txt", []byte("file 1.webm\nfile 2.webm\n"))(t, dir)
+		return makeFilm(t, filepath.Join(dir, "film.webm"), "-f", "concat", "-i", list, "-c", "copy")
+	}, says: []string{"no-sound"}, not: []string{"very-short"}},
+	{name: "one byte wrong", make: then(longFast, func(b []byte) []byte { b[len(b)/2] ^= 0xff; return b }), not: []string{"damaged"}},
 	{name: "end of mdat missing", make: then(goodFast, cut(0.999)), not: []string{"truncated"}},
 	{name: "mdat too long", make: then(goodFast, longerMedia), says: []string{"size-field-wrong"}},
 }
