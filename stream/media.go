@@ -169,7 +169,6 @@ func kindOf(name string, languages []event.Language) (base string, iframes, ok b
 // summary is what is needed of a media when it is not in a window: for plans,
 // multivariant playlists and the programme.
 type summary struct {
-	loop       bool
 	nominal    timeline.Ticks
 	last       timeline.Ticks
 	count      int
@@ -194,7 +193,7 @@ type ends struct {
 const endSegments = 3
 
 func summarize(m *vod.Media) *summary {
-	s := &summary{loop: m.Loop, nominal: m.Nominal, last: m.Last, count: m.Count, poster: m.Poster != "", sprites: len(m.Sprites) > 0}
+	s := &summary{nominal: m.Nominal, last: m.Last, count: m.Count, poster: m.Poster != "", sprites: len(m.Sprites) > 0}
 	for _, c := range m.Chapters {
 		s.chapters = append(s.chapters, c.Title)
 	}
