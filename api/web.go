@@ -20,7 +20,7 @@ import (
 // policy is the Content-Security-Policy of every page: our own scripts only,
 // media and worker blobs for the player, no frames, no forms elsewhere.
 // Inline styles stay allowed: the player's components set style attributes.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob: data:; " +
 	"worker-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // site is the built web application, read once and kept with its compressed

@@ -189,6 +189,7 @@ describe('programme', () => {
     shared: true,
   });
   const p: Programme = {
+    asOf: 0,
     event: { id: 'e', title: {}, languages: ['fr'], zone: 'Europe/Paris', replayUntil: at + 10_000 },
     auditoriums: [{ id: 'main', title: {}, opens: at - 1_000, closes: at + 9_000 }],
     talks: [talk('b', at + 2_000, at + 3_000), talk('a', at, at + 1_000), talk('c', at + 4_000, Number.NaN)],

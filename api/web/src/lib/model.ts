@@ -48,6 +48,8 @@ export interface Talk {
 }
 
 export interface Programme {
+  /** Server's epoch ms at which the states were true. */
+  asOf: number;
   event: Event;
   auditoriums: readonly Auditorium[];
   talks: readonly Talk[];

@@ -19,7 +19,7 @@ export class ProgrammeStore {
   constructor(api: Api, clock: ServerClock) {
     this.#api = api;
     this.#beat = setInterval(() => {
-      this.now = clock.now();
+      if (clock.known) this.now = clock.now();
     }, 500);
     void this.#fetch();
   }
@@ -36,6 +36,7 @@ export class ProgrammeStore {
     if (this.#tries < 0) return;
     if (answer.ok) {
       this.programme = answer.value;
+      if (Number.isNaN(this.now)) this.now = answer.value.asOf;
       this.problem = null;
       this.#tries = 0;
     } else {

@@ -26,6 +26,7 @@ function talk(id: string, starts: number, minutes: number, extra: Partial<Talk> 
 }
 
 const programme: Programme = {
+  asOf: 0,
   event: { id: 'e', title: {}, languages: ['fr', 'en'], zone: 'Europe/Paris', replayUntil: null },
   auditoriums: [{ id: 'main', title: {}, opens: T0 - 10 * MIN, closes: T0 + 120 * MIN }],
   talks: [talk('one', T0, 20), talk('two', T0 + 30 * MIN, 20, { shared: false })],

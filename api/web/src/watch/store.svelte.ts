@@ -321,7 +321,8 @@ export class WatchStore {
   beat(): void {
     const video = this.#video;
     if (video === null) return;
-    this.now = this.#deps.clock.now();
+    const clock = this.#deps.clock;
+    this.now = clock.known ? clock.now() : (this.state.programme?.asOf ?? Number.NaN);
     this.shown = this.isLive && this.#opened !== null && !this.#switching ? this.#shownNow() : null;
     this.position = video.currentTime;
     this.duration = video.duration;
@@ -351,6 +352,13 @@ export class WatchStore {
       at: performance.now(),
     });
     if (video.playbackRate !== c.rate) video.playbackRate = c.rate;
+    if (c.hold > 0) {
+      this.#log('sync-hold', c.hold.toFixed(2));
+      this.#switching = true;
+      video.pause();
+      this.#later('hold', c.hold * 1000, () => void this.#start());
+      return;
+    }
     if (c.seek !== null) {
       this.#log('sync-seek', `${this.error.toFixed(2)}`);
       video.currentTime = c.seek;

@@ -14,14 +14,19 @@ describe('SyncController', () => {
   it('leaves a picture that is on time alone', () => {
     const c = new SyncController();
     for (const error of [0, 0.05, -0.05])
-      expect(c.decide(reading({ error }))).toEqual({ rate: 1, seek: null });
+      expect(c.decide(reading({ error }))).toEqual({ rate: 1, seek: null, hold: 0 });
   });
 
   it('slows down what is ahead and hurries what is late, within bounds', () => {
     expect(new SyncController().decide(reading({ error: 0.1 })).rate).toBeCloseTo(0.97);
     expect(new SyncController().decide(reading({ error: -0.1 })).rate).toBeCloseTo(1.03);
-    expect(new SyncController().decide(reading({ error: 1.9 })).rate).toBe(SLOWEST);
-    expect(new SyncController().decide(reading({ error: -1.9 })).rate).toBe(FASTEST);
+    const settled = () => {
+      const c = new SyncController();
+      c.decide(reading({}));
+      return c;
+    };
+    expect(settled().decide(reading({ error: 1.9 })).rate).toBe(SLOWEST);
+    expect(settled().decide(reading({ error: -1.9 })).rate).toBe(FASTEST);
   });
 
   it('goes on until the error is small, not only until it is bearable', () => {
@@ -35,6 +40,7 @@ describe('SyncController', () => {
   it('settles from any start within 20 s to under 0.1 s', () => {
     for (const start of [-1.9, -0.5, 0.3, 1.2]) {
       const c = new SyncController();
+      c.decide(reading({}));
       let error = start;
       for (let t = 0; t < 40; t += 0.2) {
         const { rate } = c.decide(reading({ error, at: t * 1000 }));
@@ -46,12 +52,28 @@ describe('SyncController', () => {
 
   it('jumps when far off, within what can be reached, and not again at once', () => {
     const c = new SyncController();
-    expect(c.decide(reading({ error: -8, at: 0 })).seek).toBe(108);
+    expect(c.decide(reading({ error: -8, at: 0 })).seek).toBeCloseTo(108.08);
     expect(c.decide(reading({ error: -8, at: 1_000 })).seek).toBeNull();
-    expect(c.decide(reading({ error: -8, at: 5_000 })).seek).toBe(108);
+    expect(c.decide(reading({ error: -8, at: 5_000 })).seek).toBeCloseTo(108.08);
     expect(new SyncController().decide(reading({ error: -60 })).seek).toBe(115.5);
     expect(new SyncController().decide(reading({ error: 300 })).seek).toBe(0);
     expect(new SyncController().decide(reading({ error: -8, seekable: null })).seek).toBeNull();
+  });
+
+  it('jumps at once while the picture has only just started', () => {
+    expect(new SyncController().decide(reading({ error: -0.7 })).seek).toBeCloseTo(100.78);
+    expect(new SyncController().decide(reading({ error: -0.2 })).seek).toBeNull();
+    const c = new SyncController();
+    c.decide(reading({ error: 0 }));
+    expect(c.decide(reading({ error: -0.7 })).seek).toBeNull();
+    c.reset();
+    expect(c.decide(reading({ error: -0.7 })).seek).not.toBeNull();
+  });
+
+  it('waits where it is ahead and cannot move, and hurries where it is late', () => {
+    const c = new SyncController();
+    expect(c.decide(reading({ error: 3, seekable: null }))).toEqual({ rate: 1, seek: null, hold: 3 });
+    expect(c.decide(reading({ error: -5, seekable: null }))).toEqual({ rate: FASTEST, seek: null, hold: 0 });
   });
 
   it('does not hurry on an empty buffer', () => {

@@ -6,6 +6,10 @@
 
 /** Beyond this the player jumps, s. */
 export const SEEK_ABOVE = 2;
+/** A picture that has only just started may jump at once: nobody sees it yet. From this error on, s. */
+const FRESH_SEEK_ABOVE = 0.3;
+/** What a jump within the buffer costs, s. */
+const SEEK_COST = 0.08;
 /** Speed is corrected once the error passes this, s … */
 const WAKE = 0.06;
 /** … and until it is below this. */
@@ -34,30 +38,37 @@ export interface Correction {
   rate: number;
   /** Media position to jump to; null: none. */
   seek: number | null;
+  /** Seconds to wait before going on: the picture is ahead and cannot be moved back. */
+  hold: number;
 }
 
 export class SyncController {
   #correcting = false;
+  #fresh = true;
   #lastSeek = Number.NEGATIVE_INFINITY;
 
   /** What to do about one reading; called some five times a second while following. */
   decide(r: Reading): Correction {
-    if (Math.abs(r.error) > SEEK_ABOVE) {
+    const fresh = this.#fresh;
+    this.#fresh = false;
+    if (Math.abs(r.error) > (fresh && r.ahead > 2 ? FRESH_SEEK_ABOVE : SEEK_ABOVE)) {
       this.#correcting = false;
-      return { rate: 1, seek: this.#jump(r) };
+      // Where nothing can be reached (Chromium's own live HLS), a picture that is ahead waits.
+      if (r.seekable === null) return r.error > 0 ? { rate: 1, seek: null, hold: r.error } : late(r);
+      return { rate: 1, seek: this.#jump(r), hold: 0 };
     }
     if (Math.abs(r.error) > WAKE) this.#correcting = true;
     else if (Math.abs(r.error) < REST) this.#correcting = false;
-    if (!this.#correcting) return { rate: 1, seek: null };
+    if (!this.#correcting) return { rate: 1, seek: null, hold: 0 };
     const rate = clamp(1 - GAIN * r.error, SLOWEST, FASTEST);
     // Running faster than the network brings data would end in a stall.
-    if (rate > 1 && r.ahead < 1) return { rate: 1, seek: null };
-    return { rate: Math.round(rate * 1000) / 1000, seek: null };
+    if (rate > 1 && r.ahead < 1) return { rate: 1, seek: null, hold: 0 };
+    return { rate: Math.round(rate * 1000) / 1000, seek: null, hold: 0 };
   }
 
   #jump(r: Reading): number | null {
     if (r.seekable === null || r.at - this.#lastSeek < SEEK_EVERY) return null;
-    const wanted = r.position - r.error;
+    const wanted = r.position - r.error + (r.error < 0 ? SEEK_COST : 0);
     // Half a second inside the end: at the very end there is nothing to show.
     const reached = clamp(wanted, r.seekable.start, Math.max(r.seekable.start, r.seekable.end - 0.5));
     if (Math.abs(reached - r.position) < 0.25) return null;
@@ -68,8 +79,14 @@ export class SyncController {
   /** Forget what was going on: a new source, a pause, a person's own seek. */
   reset(): void {
     this.#correcting = false;
+    this.#fresh = true;
     this.#lastSeek = Number.NEGATIVE_INFINITY;
   }
+}
+
+/** Far behind with nowhere to jump: all that is left is speed. */
+function late(r: Reading): Correction {
+  return { rate: r.ahead < 1 ? 1 : FASTEST, seek: null, hold: 0 };
 }
 
 export function clamp(x: number, low: number, high: number): number {

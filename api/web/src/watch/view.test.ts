@@ -21,6 +21,7 @@ const talk: Talk = {
   shared: true,
 };
 const programme: Programme = {
+  asOf: 0,
   event: { id: 'e', title: {}, languages: ['fr', 'en'], zone: 'Europe/Paris', replayUntil: null },
   auditoriums: [{ id: 'main', title: {}, opens: AT - 60_000, closes: AT + 120_000 }],
   talks: [talk],

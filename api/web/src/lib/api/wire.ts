@@ -12,6 +12,7 @@ function instant(s: string | undefined): number | null {
 
 export function toProgramme(w: Wire['Programme']): Programme {
   return {
+    asOf: instant(w.now) ?? 0,
     event: {
       id: w.id,
       title: w.title,

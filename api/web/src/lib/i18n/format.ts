@@ -25,8 +25,9 @@ export class Messages {
     return String(message.format(values));
   }
 
-  /** Hour and minute in a zone: "14 h 00" or "14:00". */
+  /** Hour and minute in a zone: "14 h 00" or "14:00"; a dash for an hour that is not known. */
   hour(ms: number, zone: string): string {
+    if (!Number.isFinite(ms)) return '–';
     const parts = new Intl.DateTimeFormat('en-GB', {
       timeZone: zone,
       hour: '2-digit',

@@ -14,7 +14,7 @@ const HOLD_BACK_S = 16;
 /**
  * The browser's own HLS: where there is no Media Source (old iPhones), and for
  * comparison. Safari tells the date of its timeline; Chromium does not, and what
- * shown() says there is an estimate from the playlist's first date.
+ * shown() says there is an estimate from the dates in the playlist.
  */
 export class NativePlayer implements Player {
   readonly kind = 'native';
@@ -59,9 +59,11 @@ export class NativePlayer implements Player {
     for (const name of ['progress', 'timeupdate']) on(name, () => this.#emit({ is: 'flowing' }));
     on('resize', () => this.#emit({ is: 'rung', height: this.#video.videoHeight }));
     on('error', () => this.#error());
-    void this.#readZero(url, listening.signal);
-    this.#video.src = url;
-    this.#video.load();
+    void this.#readZero(url, listening.signal).then(() => {
+      if (listening.signal.aborted) return;
+      this.#video.src = url;
+      this.#video.load();
+    });
   }
 
   #ready(o: SourceOptions): void {
@@ -87,9 +89,10 @@ export class NativePlayer implements Player {
   }
 
   /**
-   * Where the browser keeps the date to itself: it puts media position 0 at the
-   * first segment that it read, so the first date of the playlist, read at the same time, is the date
-   * of 0. One segment off when the window moved between the two readings; hence only an estimate.
+   * Where the browser keeps the date to itself: Chromium begins a live playlist at
+   * its third segment from the end and calls that 0, so the date of that
+   * segment, read just before, is the date of 0. One segment off when the list
+   * grew between the two readings; hence only an estimate.
    */
   async #readZero(url: string, signal: AbortSignal): Promise<void> {
     if (typeof this.#video.getStartDate === 'function') return;
@@ -98,10 +101,9 @@ export class NativePlayer implements Player {
       const variant = main.split('\n').find((line) => line.trim() !== '' && !line.startsWith('#'));
       if (variant === undefined) return;
       const media = await (await fetch(new URL(variant, new URL(url, location.href)), { signal })).text();
-      const date = /#EXT-X-PROGRAM-DATE-TIME:(\S+)/.exec(media)?.[1];
-      if (date !== undefined) this.#zero = Date.parse(date);
+      this.#zero = zeroOf(media);
     } catch {
-      // Without it shown() falls back to the end of the window.
+      // Without it nothing is known of the date, and the picture is left alone.
     }
   }
 
@@ -164,4 +166,14 @@ export class NativePlayer implements Player {
     }
     this.#listening = null;
   }
+}
+
+/** Epoch ms of media position 0 where a browser begins at the third segment from the end, or null. */
+export function zeroOf(media: string): number | null {
+  const dates = [...media.matchAll(/^#EXT-X-PROGRAM-DATE-TIME:(\S+)/gm)].map((m) =>
+    Date.parse(m[1] as string),
+  );
+  const closed = /^#EXT-X-ENDLIST/m.test(media);
+  const date = closed ? dates[0] : dates[Math.max(0, dates.length - 3)];
+  return date === undefined || Number.isNaN(date) ? null : date;
 }
