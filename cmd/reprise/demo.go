@@ -99,6 +99,7 @@ func (s *demoStage) play(ctx context.Context, again bool) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	s.tidy()
 	id, err := s.latest(ctx, again)
 	if err != nil {
 		return err
@@ -127,6 +128,17 @@ func (s *demoStage) play(ctx context.Context, again bool) error {
 		}
 	}
 	return nil
+}
+
+// tidy removes what a killed start left half filmed.
+func (s *demoStage) tidy() {
+	left, err := filepath.Glob(filepath.Join(s.dir, "making-*"))
+	if err != nil {
+		return // the pattern is right
+	}
+	for _, dir := range left {
+		_ = os.RemoveAll(dir) // what stays costs only space
+	}
 }
 
 // latest returns the id of the demonstration to show: demo, demo-2, …

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // events have zones, and small machines have no zone files
 )
 
 func main() {

@@ -110,7 +110,7 @@ func (h *house) rehearsal(ctx context.Context, id event.ID, count int) (nodes []
 func (h *house) rehearse(ctx context.Context, e event.Event, slates *standIn, secret []byte, now time.Time) (*rehearsalNode, error) {
 	n := &rehearsalNode{event: e, memory: newMemory(h.rows, e)}
 	var err error
-	n.playout, err = stream.New(stream.Config{Depth: h.cfg.Stream.Depth, SlateAhead: 100 * 365 * 24 * time.Hour, Rewind: true}, stream.Deps{
+	n.playout, err = stream.New(stream.Config{Depth: h.cfg.Stream.Depth, SlateAhead: 100 * 365 * 24 * time.Hour, Rewind: true, NoGzip: true}, stream.Deps{
 		Events: n.memory, Library: n.memory, Journals: n.memory, Slates: slates, Objects: slates,
 		Secret: secret, Log: h.log, Now: func() time.Time { return now }, Wait: h.clock.Wait,
 	})

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"reprise/configs"
+)
+
+// childVariable makes the test binary be the program: tests that kill a server need a process of their own.
+const (
+	childVariable = "REPRISETEST_CHILD"
+	nowVariable   = "REPRISETEST_NOW" // RFC 3339: the child's clock stands still at this instant
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), clock: systemClock{}}
+		if now, err := time.Parse(time.RFC3339, os.Getenv(nowVariable)); err == nil {
+			p.clock = stoppedClock(now)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { // the parent is gone, or asks for an orderly end
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+		os.Exit(execute(ctx, os.Args[1:], p))
+	}
+	code := m.Run()
+	if film.dir != "" {
+		_ = os.RemoveAll(film.dir)
+	}
+	os.Exit(code)
+}
+
+// stoppedClock stands still; those who wait wait as long as they would.
+type stoppedClock time.Time
+
+func (c stoppedClock) Now() time.Time { return time.Time(c) }
+
+func (c stoppedClock) Wait(ctx context.Context, until time.Time) error {
+	return systemClock{}.Wait(ctx, time.Now().Add(until.Sub(time.Time(c))))
+}
+
+// setClock is a clock that the test sets. Waiters wake when their hour is set.
+type setClock struct {
+	mu      sync.Mutex
+	now     time.Time
+	waiting map[chan struct{}]time.Time
+}
+
+func newSetClock(now time.Time) *setClock {
+	return &setClock{now: now, waiting: map[chan struct{}]time.Time{}}
+}
+
+func (c *setClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *setClock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+	for ch, until := range c.waiting {
+		if !until.After(now) {
+			close(ch)
+			delete(c.waiting, ch)
+		}
+	}
+}
+
+func (c *setClock) Wait(ctx context.Context, until time.Time) error {
+	c.mu.Lock()
+	if !until.After(c.now) {
+		c.mu.Unlock()
+		return ctx.Err()
+	}
+	ch := make(chan struct{})
+	c.waiting[ch] = until
+	c.mu.Unlock()
+	select {
+	case <-ch:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// cli runs one command line in this process.
+func cli(t *testing.T, c clock, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = execute(t.Context(), args, program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, clock: c})
+	return code, out.String(), errs.String()
+}
+
+// good is cli that must succeed; it returns standard output.
+func good(t *testing.T, c clock, args ...string) string {
+	t.Helper()
+	code, stdout, stderr := cli(t, c, args...)
+	if code != exitDone {
+		t.Fatalf("reprise %s: exit %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+// film is a data folder with one small film in it, made once and copied for each test.
+var film struct {
+	once  sync.Once
+	dir   string
+	asset string
+	err   error
+}
+
+const filmSeconds = 13
+
+// withFilm returns a data folder of the test's own, and the id of the asset in it: a film with French and English sound.
+func withFilm(t *testing.T) (data, asset string) {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is missing")
+	}
+	film.once.Do(makeFilm)
+	if film.err != nil {
+		t.Fatal(film.err)
+	}
+	data = filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(data, os.DirFS(filepath.Join(film.dir, "data"))); err != nil {
+		t.Fatal(err)
+	}
+	return data, film.asset
+}
+
+func makeFilm() {
+	if film.dir, film.err = os.MkdirTemp("", "reprise-test-"); film.err != nil {
+		return
+	}
+	path := filepath.Join(film.dir, "film.mp4")
+	if film.err = recordFilm(path, filmSeconds); film.err != nil {
+		return
+	}
+	var out, errs bytes.Buffer
+	code := execute(context.Background(), []string{"import", "--json", "--data", filepath.Join(film.dir, "data"), "--set", "ingest.preset=ultrafast", path},
+		program{stdout: &out, stderr: &errs, clock: systemClock{}})
+	if code != exitDone {
+		film.err = fmt.Errorf("import: exit %d\n%s%s", code, out.String(), errs.String())
+		return
+	}
+	_, rest, _ := strings.Cut(out.String(), `"asset":"`)
+	film.asset, _, _ = strings.Cut(rest, `"`)
+}
+
+// recordFilm makes a small film with French and English sound.
+func recordFilm(path string, seconds int) error {
+	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-y",
+		"-f", "lavfi", "-i", "testsrc=s=640x360:r=25", "-f", "lavfi", "-i", "sine=440:r=48000", "-f", "lavfi", "-i", "sine=660:r=48000",
+		"-t", strconv.Itoa(seconds), "-map", "0", "-map", "1", "-map", "2", "-metadata:s:a:0", "language=fra", "-metadata:s:a:1", "language=eng",
+		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make film: %w: %s", err, out)
+	}
+	return nil
+}
+
+// eventYAML is an event with one talk at noon on 14 September 2026, Paris time; doors are open from 11:58 to 12:03.
+func eventYAML(asset string) string {
+	return `event: test
+title: {fr: Essai, en: Test}
+languages: [fr, en]
+zone: Europe/Paris
+auditoriums:
+  - {id: main, title: {fr: Salle, en: Hall}, opens: 2026-09-14 11:58, closes: 2026-09-14 12:03}
+talks:
+  - {id: noon, auditorium: main, title: {fr: Midi, en: Noon}, starts: 2026-09-14 12:00, films: {fr: ` + asset + `, en: ` + asset + `}}
+`
+}
+
+// noon is when that talk starts.
+func noon() time.Time { return time.Date(2026, 9, 14, 10, 0, 0, 0, time.UTC) }
+
+// scheduled returns a data folder whose event has one talk at noon.
+func scheduled(t *testing.T) string {
+	t.Helper()
+	data, asset := withFilm(t)
+	good(t, stoppedClock(noon().Add(-time.Hour)), "schedule", "set", "--data", data, scratch(t, "event.yaml", eventYAML(asset)))
+	return data
+}
+
+// testConfig is a server's configuration for a test.
+func testConfig(data string) configs.Config {
+	cfg := configs.Default()
+	cfg.Data.Dir = data
+	cfg.HTTP.Listen = "127.0.0.1:0"
+	cfg.Metrics.Listen = "127.0.0.1:0"
+	cfg.Ingest.Preset = "ultrafast"
+	return cfg
+}
+
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
