@@ -17,11 +17,14 @@ import (
 )
 
 const (
-	// stretch is how much of a file goes out under one write deadline, and
-	// stretchTime is that deadline: a slow client gets all the time it needs, a
-	// stuck one (under 17 kB/s, less than the lowest rung) loses its socket.
-	stretch     = 1 << 20
-	stretchTime = 60 * time.Second
+	// writeTimeout is how long an answer that is ready may take to go out, and
+	// slowest the rate, in bytes a second, that a client must keep up beyond it:
+	// less than the lowest rung asks for. A stuck client loses its socket.
+	writeTimeout = 30 * time.Second
+	slowest      = 16 << 10
+
+	// mostCompressed bounds the captions that are compressed on request.
+	mostCompressed = 1 << 20
 
 	captionsType = "text/vtt"
 )
@@ -42,7 +45,7 @@ func (g *gate) file(w http.ResponseWriter, r *http.Request, q *request, c *token
 	h["Accept-Ranges"] = bytesUnit
 	if f.ContentType == captionsType {
 		h["Vary"] = varyEncoding
-		if r.Header["Range"] == nil && f.Length <= stretch && acceptsGzip(first(r.Header["Accept-Encoding"])) {
+		if r.Header["Range"] == nil && f.Length <= mostCompressed && acceptsGzip(first(r.Header["Accept-Encoding"])) {
 			if err := g.compress(r, &f); err != nil {
 				return 0, err
 			}
@@ -98,7 +101,9 @@ func (g *gate) sendFile(w http.ResponseWriter, r *http.Request, f *stream.File, 
 	if r.Method == http.MethodHead || length == 0 {
 		return status, nil
 	}
-	sent, err := transmit(w, body, length)
+	// The raw ResponseWriter's ReadFrom hands an *os.File to sendfile.
+	extend(w, writeTimeout+time.Duration(length/slowest)*time.Second)
+	sent, err := io.CopyN(w, body, length)
 	g.metrics.segment.Add(float64(sent))
 	if err != nil {
 		// The headers are out: all that is left is to let the client see that
@@ -107,20 +112,6 @@ func (g *gate) sendFile(w http.ResponseWriter, r *http.Request, f *stream.File, 
 		return 499, nil
 	}
 	return status, nil
-}
-
-// transmit copies length bytes to the raw ResponseWriter: its ReadFrom hands an
-// *os.File to sendfile.
-func transmit(w http.ResponseWriter, body io.Reader, length int64) (sent int64, err error) {
-	for sent < length {
-		extend(w, stretchTime)
-		n, err := io.CopyN(w, body, min(stretch, length-sent))
-		sent += n
-		if err != nil {
-			return sent, err
-		}
-	}
-	return sent, nil
 }
 
 // open returns length bytes from start of f.
@@ -139,7 +130,7 @@ func (g *gate) open(ctx context.Context, f *stream.File, start, length int64) (i
 		}
 		return file, nil // itself, not wrapped: sendfile looks for an *os.File
 	}
-	object, err := g.objects.Open(ctx, f.Object)
+	object, err := g.objects.Open(context.WithoutCancel(ctx), f.Object) // see readTimeout: it may end a slow download's context
 	if err != nil {
 		return nil, fmt.Errorf("open object: %w", err)
 	}

@@ -77,7 +77,7 @@ func (g *gate) reload(w http.ResponseWriter, r *http.Request, a stream.Address, 
 	}
 	g.metrics.blocked.Inc()
 	defer g.metrics.blocked.Dec()
-	extend(w, longestReload+writeDeadline)
+	extend(w, longestReload+writeTimeout)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(g.drain, cancel)()
@@ -141,7 +141,7 @@ func send(w http.ResponseWriter, r *http.Request, doc *stream.Document, cache []
 	h["Content-Type"] = playlistType
 	h["Content-Length"] = values[1:2:2]
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // a client that left is no error of ours
+		writeAll(w, r, body)
 	}
 	return http.StatusOK
 }

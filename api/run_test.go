@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"reprise/stream"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -215,6 +217,34 @@ func TestOnTheWire(t *testing.T) {
 	stop()
 	if err := wantEnd(t, done); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBigPlaylistsOnTheWire: what goes out in one system call is whole, whatever
+// its size against the buffers, and the connection goes on being used.
+func TestBigPlaylistsOnTheWire(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, oneWrite, oneWrite + 1, 3300, 3400, 3500, 3600, 4096, 8192, 10_000, 20_000, mostHeld - 1, mostHeld, 300_000} {
+		body := bytes.Repeat([]byte("#EXTM3U\n"), size/8+1)[:size]
+		w := setup(t, func(_ *Config, d *Deps) {
+			d.Playout = steady{d.Playout, &stream.Document{Body: body, ETag: `"e"`, LastMSN: 7}}
+		})
+		base, client, stop, done := w.run()
+		target := base + "/p/" + w.mint("playback", "event") + "/live/main/fr/v720.m3u8"
+		for range 3 {
+			resp := get(t, client, target)
+			if got := readAll(t, resp.Body); !bytes.Equal(got, body) || resp.ContentLength != int64(size) {
+				t.Errorf("%d bytes, Content-Length %d, want %d", len(got), resp.ContentLength, size)
+			}
+			resp, err := client.Head(target)
+			if err != nil || resp.ContentLength != int64(size) {
+				t.Errorf("HEAD: %v, Content-Length %d, want %d", err, resp.ContentLength, size)
+			}
+		}
+		stop()
+		if err := wantEnd(t, done); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"reprise/api/token"
 	"reprise/storage"
+	"reprise/stream"
 )
 
 // Config is what an operator may set.
@@ -44,6 +45,11 @@ type Keyring interface {
 	Mint(c token.Claims) (string, error)
 }
 
+var (
+	_ Playout = (*stream.Playout)(nil)
+	_ Keyring = (*token.Keyring)(nil)
+)
+
 // Deps is what the server works with. All but Ready are required.
 type Deps struct {
 	Playout  Playout
@@ -62,11 +68,13 @@ type Deps struct {
 
 // Limits of the listener. Uploads and sockets that stay open set their own.
 const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second // bodies here are small
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10
-	drainTimeout      = 30 * time.Second
+	// readTimeout is that of headers and of headers with body: bodies are small
+	// here, and one deadline costs half of two. It must be longer than a blocking
+	// reload: net/http takes its passing for the client's leaving.
+	readTimeout    = 20 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 32 << 10
+	drainTimeout   = 30 * time.Second
 )
 
 // Server answers HTTP. Safe for concurrent use.
@@ -136,9 +144,10 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
-		ReadHeaderTimeout: readHeaderTimeout,
+		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      stretchTime,
+		WriteTimeout:      writeTimeout,
+		ConnContext:       withConn,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(quiet{s.log.Handler()}, slog.LevelDebug),
@@ -146,7 +155,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	go func() { served <- srv.Serve(batch{l}) }()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("address", l.Addr().String()))
 	select {
 	case err := <-served:
