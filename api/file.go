@@ -63,7 +63,7 @@ func (g *gate) file(w http.ResponseWriter, r *http.Request, q *request, c *token
 		return http.StatusNotModified, nil
 	}
 	start, length, status := int64(0), size, http.StatusOK
-	if text := first(r.Header["Range"]); text != "" && rangeApplies(r, f.ETag) {
+	if text := first(r.Header["Range"]); text != "" && r.Method == http.MethodGet && rangeApplies(r, f.ETag) {
 		var kind rangeKind
 		start, length, kind = parseRange(text, size)
 		switch kind {

@@ -10,7 +10,7 @@ import (
 	"reprise/storage"
 )
 
-func TestFileHeaders(t *testing.T) {
+func TestR201_R203_FileHeaders(t *testing.T) {
 	t.Parallel()
 	for name, w := range map[string]*world{"R203 sendfile": setup(t), "R203 any store": setup(t, withoutFiles)} {
 		p := "/p/" + w.mint("playback", "event") + "/s/" + mediaID
@@ -115,6 +115,15 @@ func TestR206_Ranges(t *testing.T) {
 	}
 }
 
+func TestR206_RangeIsOfGETOnly(t *testing.T) { // RFC 9110 section 14.2
+	t.Parallel()
+	w := setup(t)
+	rec := w.do("HEAD", "/p/"+w.mint("playback", "event")+"/s/"+mediaID+"/v720/0-x.m4s", "Range: bytes=0-9")
+	if rec.Code != 200 || rec.Header().Get("Content-Length") != fmt.Sprint(segLen) {
+		t.Errorf("%d %v", rec.Code, rec.Header())
+	}
+}
+
 func TestR206_IfRange(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -126,7 +135,7 @@ func TestR206_IfRange(t *testing.T) {
 	}
 }
 
-func TestWebVTTIsCompressed(t *testing.T) {
+func TestR200_WebVTTIsCompressed(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	target := "/p/" + w.mint("playback", "event") + "/s/" + mediaID + "/s-fr/0-x.vtt"
