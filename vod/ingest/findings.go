@@ -41,6 +41,8 @@ var catalogue = map[string]words{
 	// Fatal: the source is refused.
 	"empty-file": {fatal: true, fr: "Le fichier est vide. L’envoi s’est sans doute interrompu\u00a0: envoyez-le de nouveau.",
 		en: "The file is empty. The upload probably broke off: send it again."},
+	"source-missing": {fatal: true, fr: "Le fichier n’est plus dans le stockage. Envoyez-le de nouveau.",
+		en: "The file is no longer in the store. Send it again."},
 	"not-media": {fatal: true, fr: "Ce fichier n’est pas une vidéo, ou il est trop abîmé pour être reconnu. Ouvrez-le dans un lecteur, puis exportez-le de nouveau en MP4.",
 		en: "This file is not a video, or it is too damaged to be recognised. Open it in a player, then export it again as MP4."},
 	"not-film-image": {fatal: true, fr: "Ce fichier est une image, pas une vidéo.",

@@ -67,6 +67,9 @@ var (
 	ErrTimeout = errors.New("ingest: out of time")
 )
 
+// errMachine is in the chain when ffmpeg failed for a reason that lies in this machine: its disk, its build.
+var errMachine = errors.New("ffmpeg cannot work here")
+
 const gibibyte = 1 << 30
 
 // New checks cfg, makes the scratch folder and returns an Ingester.

@@ -66,13 +66,10 @@ func (w *world) decode(m vod.Media, r *vod.Rendition) {
 	if want := int(m.Duration() / r.Frame); frames != want && !r.Copied {
 		w.t.Errorf("R135 %s has %d frames, want %d", r.Name, frames, want)
 	}
-	name := ladderRung(r.Name)
-	if r.Width != name.width || r.Height != name.height {
+	if want := rungNamed(r.Name); r.Width != want.width || r.Height != want.height {
 		w.t.Errorf("%s is %dx%d", r.Name, r.Width, r.Height)
 	}
 }
-
-func ladderRung(name string) rung { return rungNamed(name) }
 
 // probeValue asks ffprobe for one entry.
 func probeValue(w *world, path, stream, entry string) string {

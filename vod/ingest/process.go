@@ -76,7 +76,7 @@ func (w *work) process(ctx context.Context) (done bool, err error) {
 	}
 	in, err := w.g.open(ctx, storage.Key(w.asset.Source.Object), w.run.dir)
 	if errors.Is(err, storage.ErrNotFound) {
-		return true, w.refuse(ctx, []vod.Finding{finding("empty-file")})
+		return true, w.refuse(ctx, []vod.Finding{finding("source-missing")})
 	}
 	if err != nil {
 		return false, err
@@ -154,7 +154,11 @@ func (w *work) refuse(ctx context.Context, findings []vod.Finding) error {
 	if w.tell != nil {
 		w.tell(vod.Failed, 0)
 	}
-	w.g.log.Info("source refused", "asset_id", w.asset.ID, "finding", findings[0].Code)
+	said := []string(nil)
+	if w.probe != nil {
+		said = w.probe.Said
+	}
+	w.g.log.Info("source refused", "asset_id", w.asset.ID, "finding", findings[0].Code, "said", said)
 	return nil
 }
 

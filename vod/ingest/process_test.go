@@ -360,3 +360,23 @@ func TestMakeSlate(t *testing.T) {
 		t.Errorf("loop %v, nominal %d, poster %q", m.Loop, m.Nominal, m.Poster)
 	}
 }
+
+// TestR038_LowestRungHoldsItsCap: the hardest picture there is, noise, and the
+// low sound together stay under 192 kbit/s in every segment.
+func TestR038_LowestRungHoldsItsCap(t *testing.T) {
+	t.Parallel()
+	w := setupIn(t, t.TempDir(), Config{Preset: "veryfast"})
+	film := makeFilm(t, filepath.Join(t.TempDir(), "film.mp4"), "-f", "lavfi", "-i", "testsrc2=s=416x234:r=25:d=12,noise=alls=40:allf=t",
+		"-f", "lavfi", "-i", "anoisesrc=d=12:c=white:a=0.3", "-ac", "2", "-preset", "ultrafast", "-metadata:s:a:0", "language=fra")
+	m := w.media(w.ingest(film, AddOptions{}))
+	video, audio := m.Rendition("v234"), m.Rendition("al-fr")
+	for i := range video.Segments {
+		length := m.Nominal
+		if i == m.Count-1 {
+			length = m.Last
+		}
+		if rate := float64((video.Segments[i].Size+audio.Segments[i].Size)*8) / length.Duration().Seconds(); rate > 192_000 {
+			t.Errorf("segment %d has %.0f bit/s", i, rate)
+		}
+	}
+}

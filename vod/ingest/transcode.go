@@ -35,12 +35,6 @@ type soundPlan struct {
 	Copy      bool      `json:"copy"` // the 128k rendition is the source's own
 }
 
-// output is one file that the transcode writes.
-type output struct {
-	name string // of the rendition
-	file string // in the run's folder
-}
-
 func outputFile(dir, rendition string) string { return filepath.Join(dir, rendition+".mp4") }
 
 // audioName and lowAudioName are the renditions of a language.
@@ -71,6 +65,8 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("transcode: %w", ctx.Err())
+	case watch.ours:
+		return nil, fmt.Errorf("transcode: %w: %s", errMachine, strings.Join(watch.last, " | "))
 	case watch.errors > g.cfg.MaxDecodeErrors:
 		return []vod.Finding{finding("damaged", watch.errors)}, nil
 	case err != nil && retryable(ctx, err):
@@ -269,7 +265,9 @@ type watcher struct {
 	limit  int
 	stop   func()
 	errors int
-	memory bool
+	last   []string // complaints
+	memory bool     // the limit was reached
+	ours   bool     // this machine is at fault, not the film
 	read   map[int]readings
 }
 
@@ -279,8 +277,10 @@ type readings struct{ packets, frames, samples int64 }
 func (w *watcher) line(text string) {
 	switch severity(text) {
 	case "[error]", "[fatal]", "[panic]":
-		if strings.Contains(text, "Cannot allocate memory") {
-			w.memory = true
+		w.last = append(w.last[max(0, len(w.last)-2):], text)
+		w.memory = w.memory || strings.Contains(text, "Cannot allocate memory")
+		for _, ours := range []string{"No space left on device", "Unknown encoder", "No such filter", "Permission denied"} {
+			w.ours = w.ours || strings.Contains(text, ours)
 		}
 		if w.errors++; w.errors > w.limit {
 			w.stop() // no use in going on

@@ -29,7 +29,6 @@ func refused(findings []vod.Finding) bool { return verdictOf(findings) == vod.Ve
 // limits are the parts of the configuration that a judgement depends on.
 type limits struct {
 	duration time.Duration
-	errors   int
 }
 
 // Largest picture, in pixels a side, that is decoded: 8K and room for panoramas.
