@@ -166,7 +166,7 @@ func newServingWorld(b *testing.B) *servingWorld {
 	now := time.Now().UTC()
 	at := func(d time.Duration) string { return now.Add(d).Format("2006-01-02 15:04:05") }
 	file := filepath.Join(dir, "event.yaml")
-	text := fmt.Sprintf(`id: bench
+	text := fmt.Sprintf(`event: bench
 title: {fr: Mesure, en: Bench}
 languages: [fr, en]
 zone: UTC
