@@ -344,7 +344,8 @@ func judgeLanguages(p *Probe, sounds []sound) (found []vod.Finding) {
 	used := map[int]bool{}
 	for _, s := range sounds {
 		used[s.track.Index] = true
-		if s.language == undetermined {
+		// A single track without a language is the talk's own sound: the programme names it.
+		if s.language == undetermined && len(p.Audio) > 1 {
 			found = append(found, finding("language-missing"))
 		}
 	}
