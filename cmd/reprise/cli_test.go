@@ -294,18 +294,14 @@ func TestBaseURL(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	data, _ := withFilm(t)
-	quick := &setClock{now: noon(), waiting: map[chan struct{}]time.Time{}}
+	quick := newSetClock(noon())
 	done := make(chan struct{})
 	go func() { // the doctor looks at the clock for a moment
 		defer close(done)
-		for until := noon().Add(300 * time.Millisecond); ; {
-			quick.mu.Lock()
-			n := len(quick.waiting)
-			quick.mu.Unlock()
-			if n > 0 || t.Context().Err() != nil {
-				quick.set(until)
-				return
-			}
+		select {
+		case <-quick.asked:
+			quick.set(noon().Add(300 * time.Millisecond))
+		case <-t.Context().Done():
 		}
 	}()
 	_, stdout, stderr := cli(t, quick, "doctor", "--json", "--data", data, "--set", "http.listen=127.0.0.1:0", "--set", "metrics.listen=", "--set", "ingest.ffprobe=no-such-ffprobe")

@@ -58,10 +58,11 @@ type setClock struct {
 	mu      sync.Mutex
 	now     time.Time
 	waiting map[chan struct{}]time.Time
+	asked   chan time.Duration // how long each Wait is to last; what is not read is lost
 }
 
 func newSetClock(now time.Time) *setClock {
-	return &setClock{now: now, waiting: map[chan struct{}]time.Time{}}
+	return &setClock{now: now, waiting: map[chan struct{}]time.Time{}, asked: make(chan time.Duration, 100)}
 }
 
 func (c *setClock) Now() time.Time {
@@ -90,6 +91,10 @@ func (c *setClock) Wait(ctx context.Context, until time.Time) error {
 	}
 	ch := make(chan struct{})
 	c.waiting[ch] = until
+	select {
+	case c.asked <- until.Sub(c.now):
+	default:
+	}
 	c.mu.Unlock()
 	select {
 	case <-ch:
