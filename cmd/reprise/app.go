@@ -79,7 +79,7 @@ func (a *app) build(ctx context.Context, cfg configs.Config, d deps) error {
 	if err := a.openIngest(); err != nil {
 		return err
 	}
-	if a.queue, err = queue.New(queue.Config{}, queue.Deps{DB: a.rows.SQL(), Log: d.log, Node: nodeName(), Now: d.clock.Now}); err != nil {
+	if a.queue, err = queue.New(queue.Config{}, queue.Deps{DB: a.rows.SQL(), Log: slog.New(warnings{d.log.Handler()}), Node: nodeName(), Now: d.clock.Now}); err != nil {
 		return err
 	}
 	a.queue.Handle(ingestJob, cfg.Ingest.Workers, func(ctx context.Context, id string) error {

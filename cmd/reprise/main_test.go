@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,8 +39,10 @@ func TestMain(m *testing.M) {
 		os.Exit(execute(ctx, os.Args[1:], p))
 	}
 	code := m.Run()
-	if film.dir != "" {
-		_ = os.RemoveAll(film.dir)
+	for _, p := range []*prepared{&film, &onAir} {
+		if p.dir != "" {
+			_ = os.RemoveAll(p.dir)
+		}
 	}
 	os.Exit(code)
 }
@@ -122,50 +125,68 @@ func good(t *testing.T, c clock, args ...string) string {
 	return stdout
 }
 
-// film is a data folder with one small film in it, made once and copied for each test.
-var film struct {
+// prepared are data folders made once and copied for each test that wants one.
+type prepared struct {
 	once  sync.Once
-	dir   string
+	dir   string // holds film.mp4 and data
 	asset string
 	err   error
 }
 
+var (
+	film  prepared // one small film with French and English sound
+	onAir prepared // the same, with the event of eventYAML, its slates and journals
+)
+
 const filmSeconds = 13
 
-// withFilm returns a data folder of the test's own, and the id of the asset in it: a film with French and English sound.
-func withFilm(t *testing.T) (data, asset string) {
+// copy returns a data folder of the test's own.
+func (p *prepared) copy(t *testing.T, make func() error) string {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Skip("ffmpeg is missing")
 	}
-	film.once.Do(makeFilm)
-	if film.err != nil {
-		t.Fatal(film.err)
+	p.once.Do(func() {
+		if p.dir, p.err = os.MkdirTemp("", "reprise-test-"); p.err == nil {
+			p.err = make()
+		}
+	})
+	if p.err != nil {
+		t.Fatal(p.err)
 	}
-	data = filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(data, os.DirFS(filepath.Join(film.dir, "data"))); err != nil {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(data, os.DirFS(filepath.Join(p.dir, "data"))); err != nil {
 		t.Fatal(err)
 	}
+	return data
+}
+
+// withFilm returns a data folder with one film in it, and the id of its asset.
+func withFilm(t *testing.T) (data, asset string) {
+	t.Helper()
+	data = film.copy(t, makeFilm)
 	return data, film.asset
 }
 
-func makeFilm() {
-	if film.dir, film.err = os.MkdirTemp("", "reprise-test-"); film.err != nil {
-		return
-	}
+func makeFilm() error {
 	path := filepath.Join(film.dir, "film.mp4")
-	if film.err = recordFilm(path, filmSeconds); film.err != nil {
-		return
+	if err := recordFilm(path, filmSeconds); err != nil {
+		return err
 	}
-	var out, errs bytes.Buffer
-	code := execute(context.Background(), []string{"import", "--json", "--data", filepath.Join(film.dir, "data"), "--set", "ingest.preset=ultrafast", path},
-		program{stdout: &out, stderr: &errs, clock: systemClock{}})
-	if code != exitDone {
-		film.err = fmt.Errorf("import: exit %d\n%s%s", code, out.String(), errs.String())
-		return
-	}
-	_, rest, _ := strings.Cut(out.String(), `"asset":"`)
+	out, err := outOf(systemClock{}, "import", "--json", "--data", filepath.Join(film.dir, "data"), "--set", "ingest.preset=ultrafast", path)
+	_, rest, _ := strings.Cut(out, `"asset":"`)
 	film.asset, _, _ = strings.Cut(rest, `"`)
+	return err
+}
+
+// outOf runs one command line and returns its standard output.
+func outOf(c clock, args ...string) (string, error) {
+	var out, errs bytes.Buffer
+	code := execute(context.Background(), args, program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, clock: c})
+	if code != exitDone {
+		return "", fmt.Errorf("%v: exit %d\n%s%s", args, code, out.String(), errs.String())
+	}
+	return out.String(), nil
 }
 
 // recordFilm makes a small film with French and English sound.
@@ -196,12 +217,32 @@ talks:
 // noon is when that talk starts.
 func noon() time.Time { return time.Date(2026, 9, 14, 10, 0, 0, 0, time.UTC) }
 
-// scheduled returns a data folder whose event has one talk at noon.
+// scheduled returns a data folder whose event has one talk at noon; nothing is planned yet.
 func scheduled(t *testing.T) string {
 	t.Helper()
 	data, asset := withFilm(t)
 	good(t, stoppedClock(noon().Add(-time.Hour)), "schedule", "set", "--data", data, scratch(t, "event.yaml", eventYAML(asset)))
 	return data
+}
+
+// planned returns the same with journals and slates, as an hour before noon.
+func planned(t *testing.T) string {
+	t.Helper()
+	return onAir.copy(t, func() error {
+		before := stoppedClock(noon().Add(-time.Hour))
+		dir := filepath.Join(onAir.dir, "data")
+		if err := os.Rename(scheduled(t), dir); err != nil {
+			return err
+		}
+		a, err := newApp(context.Background(), testConfig(dir), deps{clock: before, log: silent()})
+		if err != nil {
+			return err
+		}
+		for range 2 {
+			err = errors.Join(err, a.playout.MakeSlates(context.Background()), a.playout.Refresh(context.Background()))
+		}
+		return errors.Join(err, a.close())
+	})
 }
 
 // testConfig is a server's configuration for a test.

@@ -32,18 +32,13 @@ type testServer struct {
 	play  string // a playback token
 }
 
-// startServer builds a server on data and runs it. Slates that are missing are made first.
+// startServer builds a server on data and runs it.
 func startServer(t *testing.T, data string, now time.Time) *testServer {
 	t.Helper()
 	c := newSetClock(now)
 	a, err := newApp(t.Context(), testConfig(data), deps{clock: c, log: silent()})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for range 2 {
-		if err := errors.Join(a.playout.MakeSlates(t.Context()), a.playout.Refresh(t.Context())); err != nil {
-			t.Fatal(err)
-		}
 	}
 	s := &testServer{app: a, clock: c, base: "http://" + a.listener.Addr().String()}
 	e, err := a.rows.Event(t.Context(), "test")
@@ -120,7 +115,7 @@ func dates(t *testing.T, playlist string) []time.Time {
 // A talk goes on air at its hour, to the tick, and is a replay afterwards (R233, R236, R238, R239).
 func TestTalkGoesOnAirAndBecomesAReplay(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, scheduled(t), noon().Add(-time.Minute))
+	s := startServer(t, planned(t), noon().Add(-time.Minute))
 	const listed = 16 * time.Second // HOLD-BACK: segments are listed so long before their air end (R231)
 	airEnd := 3840 * time.Millisecond
 	for _, language := range []event.Language{"fr", "en"} {
@@ -184,7 +179,7 @@ func TestTalkGoesOnAirAndBecomesAReplay(t *testing.T) {
 // A stop releases players that wait, ends what runs, and frees the folder; meanwhile a second server is told who is there.
 func TestStopInOrder(t *testing.T) {
 	t.Parallel()
-	data := scheduled(t)
+	data := planned(t)
 	s := startServer(t, data, noon().Add(-30*time.Second))
 	_, err := newApp(t.Context(), testConfig(data), deps{clock: s.clock, log: silent()})
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("a reprise server (process %d) runs on it", os.Getpid())) {
@@ -297,7 +292,7 @@ func (c *child) end() int {
 // kill -9 in the middle of a talk changes nothing: the playlists after the restart are the same bytes (R104, R115).
 func TestKillInTheMiddleOfATalk(t *testing.T) {
 	t.Parallel()
-	data := scheduled(t)
+	data := planned(t)
 	middle := noon().Add(8 * time.Second)
 	args := []string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--set", "metrics.listen=", "--set", "ingest.preset=ultrafast"}
 	names := []string{"v234.m3u8", "v720.m3u8", "a-fr.m3u8", "al-en.m3u8", "s-fr.m3u8", "i360.m3u8", "multivariant.m3u8"}
@@ -308,7 +303,7 @@ func TestKillInTheMiddleOfATalk(t *testing.T) {
 	first := startChild(t, middle, args...)
 	before := map[string]string{}
 	for deadline := time.Now().Add(time.Minute); ; {
-		status, body := feed(first, "v234.m3u8") // until the first slates are made
+		status, body := feed(first, "v234.m3u8")
 		if status == http.StatusOK && strings.Contains(body, "2026-09-14T10:00:") {
 			break
 		}
