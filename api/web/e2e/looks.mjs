@@ -79,14 +79,24 @@ export async function soundAndNetwork(w, expect) {
   try {
     const page = await open(browser, { language: 'fr' });
     await page.goto(`${w.base}/fr/a/${w.talk.auditorium}?debug=1#k=${w.key}`);
-    const button = page.getByRole('button', { name: 'Activer le son' });
+    const button = page.locator('.pills button');
     const offered = await button.waitFor({ timeout: 15_000 }).then(
       () => true,
       () => false,
     );
     expect(
       'where sound is refused the picture plays mute',
-      offered && (await page.evaluate(() => !document.querySelector('video').paused)),
+      offered &&
+        (await page
+          .waitForFunction(
+            () => !document.querySelector('video').paused && document.querySelector('video').muted,
+            undefined,
+            { timeout: 8_000 },
+          )
+          .then(
+            () => true,
+            () => false,
+          )),
     );
     await page.screenshot({ path: `${w.shots}/sound-refused.png` });
     if (offered) await button.click();

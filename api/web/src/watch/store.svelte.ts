@@ -340,7 +340,9 @@ export class WatchStore {
     this.error = (shown - now) / 1000;
     // Never ahead of the air, whatever moved the picture there (a remote control, a media key).
     if (this.following === 'behind' && this.error > 1) this.following = 'live';
-    if (this.following !== 'live' || video.paused || video.seeking || video.ended) {
+    // An estimate is no ground to move the picture; and Chromium's own live HLS (seen in 156) ends with a parse
+    // error at any speed but 1, and after a pause jumps to its own idea of live.
+    if (!player.exact || this.following !== 'live' || video.paused || video.seeking || video.ended) {
       if (video.playbackRate !== 1) video.playbackRate = 1;
       return;
     }
@@ -352,13 +354,6 @@ export class WatchStore {
       at: performance.now(),
     });
     if (video.playbackRate !== c.rate) video.playbackRate = c.rate;
-    if (c.hold > 0) {
-      this.#log('sync-hold', c.hold.toFixed(2));
-      this.#switching = true;
-      video.pause();
-      this.#later('hold', c.hold * 1000, () => void this.#start());
-      return;
-    }
     if (c.seek !== null) {
       this.#log('sync-seek', `${this.error.toFixed(2)}`);
       video.currentTime = c.seek;

@@ -38,8 +38,6 @@ export interface Correction {
   rate: number;
   /** Media position to jump to; null: none. */
   seek: number | null;
-  /** Seconds to wait before going on: the picture is ahead and cannot be moved back. */
-  hold: number;
 }
 
 export class SyncController {
@@ -53,17 +51,15 @@ export class SyncController {
     this.#fresh = false;
     if (Math.abs(r.error) > (fresh && r.ahead > 2 ? FRESH_SEEK_ABOVE : SEEK_ABOVE)) {
       this.#correcting = false;
-      // Where nothing can be reached (Chromium's own live HLS), a picture that is ahead waits.
-      if (r.seekable === null) return r.error > 0 ? { rate: 1, seek: null, hold: r.error } : late(r);
-      return { rate: 1, seek: this.#jump(r), hold: 0 };
+      return { rate: 1, seek: this.#jump(r) };
     }
     if (Math.abs(r.error) > WAKE) this.#correcting = true;
     else if (Math.abs(r.error) < REST) this.#correcting = false;
-    if (!this.#correcting) return { rate: 1, seek: null, hold: 0 };
+    if (!this.#correcting) return { rate: 1, seek: null };
     const rate = clamp(1 - GAIN * r.error, SLOWEST, FASTEST);
     // Running faster than the network brings data would end in a stall.
-    if (rate > 1 && r.ahead < 1) return { rate: 1, seek: null, hold: 0 };
-    return { rate: Math.round(rate * 1000) / 1000, seek: null, hold: 0 };
+    if (rate > 1 && r.ahead < 1) return { rate: 1, seek: null };
+    return { rate: Math.round(rate * 1000) / 1000, seek: null };
   }
 
   #jump(r: Reading): number | null {
@@ -82,11 +78,6 @@ export class SyncController {
     this.#fresh = true;
     this.#lastSeek = Number.NEGATIVE_INFINITY;
   }
-}
-
-/** Far behind with nowhere to jump: all that is left is speed. */
-function late(r: Reading): Correction {
-  return { rate: r.ahead < 1 ? 1 : FASTEST, seek: null, hold: 0 };
 }
 
 export function clamp(x: number, low: number, high: number): number {

@@ -14,7 +14,8 @@ const HOLD_BACK_S = 16;
 /**
  * The browser's own HLS: where there is no Media Source (old iPhones), and for
  * comparison. Safari tells the date of its timeline; Chromium does not, and what
- * shown() says there is an estimate from the dates in the playlist.
+ * shown() says there is an estimate from the dates in the playlist,
+ * a few seconds ahead of the air, and nothing holds it to the schedule.
  */
 export class NativePlayer implements Player {
   readonly kind = 'native';
@@ -59,7 +60,8 @@ export class NativePlayer implements Player {
     for (const name of ['progress', 'timeupdate']) on(name, () => this.#emit({ is: 'flowing' }));
     on('resize', () => this.#emit({ is: 'rung', height: this.#video.videoHeight }));
     on('error', () => this.#error());
-    void this.#readZero(url, listening.signal).then(() => {
+    // The picture does not wait long for its date.
+    void this.#readZero(url, AbortSignal.any([listening.signal, AbortSignal.timeout(2_500)])).then(() => {
       if (listening.signal.aborted) return;
       this.#video.src = url;
       this.#video.load();
