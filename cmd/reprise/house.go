@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"reprise/api/token"
 	"reprise/configs"
@@ -109,6 +110,9 @@ func (h *house) openIngest() error {
 	return h.beginWork()
 }
 
+// tidying is how long a second process waits for the first one's sweep.
+const tidying = 30 * time.Second
+
 // beginWork tells other processes that media is being made here. Who comes
 // alone first removes what killed runs have left; who does not must leave it,
 // for it may belong to another process that is at work.
@@ -125,7 +129,8 @@ func (h *house) beginWork() error {
 			return err
 		}
 	case errors.Is(err, errInUse):
-		if l, err = lockFile(path, true); err != nil {
+		// Held shared by those at work, or for a moment by one that tidies up.
+		if l, err = lockWithin(context.Background(), path, true, tidying, h.clock); err != nil {
 			return fmt.Errorf("another process is tidying up %s, try again in a moment: %w", h.cfg.Data.Dir, err)
 		}
 	default:

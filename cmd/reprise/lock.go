@@ -41,6 +41,20 @@ func lockFile(path string, shared bool) (*fileLock, error) {
 	return &fileLock{file: f}, nil
 }
 
+// lockWithin takes the lock, asking again for a while; errInUse when it is still held then.
+func lockWithin(ctx context.Context, path string, shared bool, while time.Duration, c clock) (*fileLock, error) {
+	const pause = 50 * time.Millisecond
+	for tries := while / pause; ; tries-- { // counted, for the clock of a test may stand still
+		l, err := lockFile(path, shared)
+		if !errors.Is(err, errInUse) || tries <= 0 {
+			return l, err
+		}
+		if err := c.Wait(ctx, c.Now().Add(pause)); err != nil {
+			return nil, fmt.Errorf("wait for %s: %w", path, err)
+		}
+	}
+}
+
 // waitForLock takes an exclusive lock, asking again until ctx ends.
 func waitForLock(ctx context.Context, path string, c clock) (*fileLock, error) {
 	for {
@@ -68,11 +82,16 @@ func (l *fileLock) free() {
 	_ = l.file.Close()
 }
 
+// dying is how long a killed process may go on holding its locks: the kernel
+// takes it apart after the kill has returned. Without this grace a restart
+// right after kill -9 would be refused.
+const dying = 2 * time.Second
+
 // lockServer makes sure that one server runs on a data folder: two would both
 // write journals and count the same jobs. The holder's process id is in the file.
-func lockServer(dir string) (*fileLock, error) {
+func lockServer(ctx context.Context, dir string, c clock) (*fileLock, error) {
 	path := filepath.Join(dir, "server.lock")
-	l, err := lockFile(path, false)
+	l, err := lockWithin(ctx, path, false, dying, c)
 	if errors.Is(err, errInUse) {
 		holder := "another process"
 		if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
