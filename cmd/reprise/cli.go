@@ -35,9 +35,9 @@ type program struct {
 
 // commandLine is the whole command line; kong fills it.
 type commandLine struct {
-	Config string   `short:"c" placeholder:"FILE" help:"Configuration file (YAML); also $REPRISE_CONFIG. Without one the defaults hold: see 'reprise config default'."`
-	Data   string   `short:"d" placeholder:"DIR" help:"Data folder; the same as --set data.dir=DIR. Default: data"`
-	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set one key of the configuration, over file and environment. May be given several times."`
+	Config string   `group:"every" short:"c" placeholder:"FILE" help:"Configuration file (YAML); also $REPRISE_CONFIG. Without one the defaults hold: see 'reprise config default'."`
+	Data   string   `group:"every" short:"d" placeholder:"DIR" help:"Data folder; the same as --set data.dir=DIR. Default: data"`
+	Set    []string `group:"every" short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set one key of the configuration, over file and environment. May be given several times."`
 
 	Serve      serveCommand      `cmd:"" group:"run" help:"Run the server."`
 	Demo       demoCommand       `cmd:"" group:"run" help:"Make a small bilingual conference and put it on air."`
@@ -55,9 +55,10 @@ type commandLine struct {
 // description is the head of the help text.
 const description = `Reprise puts recorded talks on air at their hour, in several languages, as if they were live, and keeps them as replays.
 
-Try it:        reprise demo
-Run a server:  reprise serve --data /srv/reprise
-Help of a verb: reprise VERB --help
+Examples:
+  reprise demo                        a conference of its own, on air within 90 seconds
+  reprise serve --data /srv/reprise   a server
+  reprise VERB --help                 everything about a verb
 
 More: README.md, docs/organizer-guide.md, docs/operator-guide.md`
 
@@ -75,6 +76,7 @@ func parser(c *commandLine, p program) (*kong.Kong, error) {
 			{Key: "media", Title: "Recordings and programme:"},
 			{Key: "check", Title: "Check:"},
 			{Key: "other", Title: "Other:"},
+			{Key: "every", Title: "Flags of every verb:"},
 		}),
 	)
 	if err != nil {
