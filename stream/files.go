@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ func (p *Playout) File(ev event.ID, id vod.MediaID, rendition, name string, now 
 		return File{}, fmt.Errorf("%w: %q of media %s", ErrNotFound, name, id)
 	}
 	if init {
-		index = -1
+		index = anySegment
 	}
 	if !staff {
 		if err := p.embargo(e, m, index, ticks, now, may); err != nil {
@@ -60,16 +61,31 @@ func (p *Playout) File(ev event.ID, id vod.MediaID, rendition, name string, now 
 	return p.file(m, r, name, index, ticks)
 }
 
-// embargo returns nil if segment index of a media (-1: its init segment) is
+// What embargo is asked for beside a segment's index.
+const (
+	anySegment = -1 // listed with the first of the segments: the init segment
+	allOfThem  = -2 // listed with the last of the segments: what shows the whole film
+)
+
+// embargo returns nil if segment index of a media (or anySegment, allOfThem) is
 // listed somewhere for this viewer.
 func (p *Playout) embargo(e *eventState, m *vod.Media, index int, ticks timeline.Ticks, now time.Time, may May) error {
 	permitted, gone := false, false
 	memo := memoMay{may: may}
-	for _, at := range e.airings[m.ID] {
+	airings := e.airings[m.ID]
+	for k, at := range airings {
 		entry := &at.feed.journal.Entries[at.entry]
 		i := index
-		if i < 0 {
+		switch index {
+		case anySegment:
 			i = entry.From
+		case allOfThem:
+			if slices.ContainsFunc(airings[k+1:], func(later airing) bool {
+				return at.feed == later.feed && at.feed.journal.Entries[later.entry].Talk == entry.Talk
+			}) {
+				continue // the talk goes on after a break
+			}
+			i = entry.From + entry.Count - 1
 		}
 		if i < entry.From || i >= entry.From+entry.Count || (index >= 0 && m.Loop && ticks != entry.SegmentTicks(i)) {
 			continue
@@ -158,10 +174,11 @@ func (p *Playout) file(m *vod.Media, r *vod.Rendition, name string, index int, t
 }
 
 // picture returns a poster, a sprite or the list of sprites. The poster stands
-// beside the programme; the others show the film and wait until it is on air.
+// beside the programme; the others show the film to its end, and wait until all
+// of it is listed: a slide is not seen before its hour, however small (R239).
 func (p *Playout) picture(e *eventState, m *vod.Media, name string, now time.Time, may May, staff bool) (File, error) {
 	allowed := staff || e.mayAny(m.ID, may)
-	if err := p.embargo(e, m, -1, 0, now, may); !staff && err != nil {
+	if err := p.embargo(e, m, allOfThem, 0, now, may); !staff && err != nil {
 		if name != "poster.jpg" || !allowed {
 			return File{}, err
 		}

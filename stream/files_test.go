@@ -193,7 +193,7 @@ func TestPicturesWaitForTheTalk(t *testing.T) {
 	w.store.mu.Lock()
 	w.store.objects["sea/poster"], w.store.objects["sea/sprite"] = make([]byte, 77), make([]byte, 99)
 	w.store.mu.Unlock()
-	listed := doors.Add(2 * time.Minute)
+	listed := doors.Add(2*time.Minute + 83520*time.Millisecond - timeline.Lead) // the last segment of the film
 	for _, c := range []struct {
 		name string
 		at   time.Time
@@ -204,6 +204,8 @@ func TestPicturesWaitForTheTalk(t *testing.T) {
 		{"poster.jpg", doors, func(event.AuditoriumID, event.TalkID) bool { return false }, "not found"},
 		{"sprite-0.jpg", doors, onlySea, "not listed"},
 		{"thumbnails.vtt", doors, onlySea, "not listed"},
+		{"sprite-0.jpg", doors.Add(2 * time.Minute), onlySea, "not listed"}, // R239: they show the whole film
+		{"thumbnails.vtt", listed.Add(-time.Millisecond), onlySea, "not listed"},
 		{"sprite-0.jpg", listed, onlySea, "there"},
 		{"thumbnails.vtt", listed, onlySea, "there"},
 		{"sprite-1.jpg", listed, onlySea, "not found"},
