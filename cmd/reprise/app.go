@@ -116,7 +116,7 @@ func (a *app) listen(ctx context.Context, cfg configs.Config) error {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", cfg.HTTP.Listen)
 	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
+		return fmt.Errorf("http.listen: %w; give another address with --listen", err)
 	}
 	a.listener = limitConnections(l, cfg.HTTP.MaxConnections)
 	if cfg.Metrics.Listen == "" {

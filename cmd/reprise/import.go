@@ -202,7 +202,10 @@ func (r imported) print(p program) error {
 		fmt.Fprintf(&b, "  asset %s", r.Asset)
 	}
 	if r.Seconds > 0 {
-		fmt.Fprintf(&b, "  %s, made in %s", shortLength((time.Duration(r.Seconds) * time.Second).Round(time.Second)), time.Duration(r.Took*float64(time.Second)))
+		fmt.Fprintf(&b, "  %s", shortLength((time.Duration(r.Seconds) * time.Second).Round(time.Second)))
+		if r.Took >= 1 {
+			fmt.Fprintf(&b, ", made in %s", time.Duration(r.Took*float64(time.Second)))
+		}
 	}
 	b.WriteByte('\n')
 	for _, f := range r.Findings {
