@@ -110,7 +110,7 @@ func (s scope) rates(name string, iframes bool) rate {
 	var pieces []piece
 	for k, e := range s.entries {
 		r := s.media[k].fill(name)
-		of, ends := s.emptyCaptions()
+		of, ends := s.emptyCaptions(e)
 		if r != nil {
 			of, ends = r.rate, r.sizes
 			if iframes {
@@ -148,12 +148,12 @@ func appendEnds(pieces []piece, e timeline.Entry, ends ends) []piece {
 	return pieces
 }
 
-// emptyCaptions returns what stands for captions that there are none of.
-func (s scope) emptyCaptions() (rate, ends) {
-	var e ends
+// emptyCaptions returns what stands for captions that an entry has none of. All
+// segments are alike, so the peak follows from the ends alone.
+func (s scope) emptyCaptions(e timeline.Entry) (rate, ends) {
+	var sizes ends
 	for i := range endSegments {
-		e.head[i], e.tail[i] = s.empty, s.empty
+		sizes.head[i], sizes.tail[i] = s.empty, s.empty
 	}
-	b := bitrate(s.empty, timeline.SlateNominal)
-	return rate{b, b}, e
+	return rate{average: bitrate(s.empty*int64(e.Count), e.Offset(e.From+e.Count))}, sizes
 }
