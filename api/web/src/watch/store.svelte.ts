@@ -280,7 +280,8 @@ export class WatchStore {
     on('play', () => this.#played());
     on('pause', () => {
       this.paused = true;
-      if (this.#switching || video.ended || video.seeking) return;
+      // Only a person's pause is one: players pause at an error, too.
+      if (this.#switching || video.ended || video.seeking || video.error !== null) return;
       this.following = 'paused';
       this.#wantsPlay = false;
     });
