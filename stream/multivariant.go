@@ -12,10 +12,14 @@ import (
 	"reprise/vod"
 )
 
-// dayAround is how far from now, either way, a feed's multivariant playlist
-// looks: the media of the day decide on rungs and bandwidths. A feed may have a
-// thousand talks over months; reading them all would hold up the first viewer.
-const dayAround = 24 * time.Hour
+// All media of a feed decide on the rungs and bandwidths of its multivariant
+// playlist, so that these are the same from doors open to doors close. Only in
+// a journal of more than fewEntries are they those of dayAround from now,
+// either way: reading a thousand films would hold up the first viewer.
+const (
+	fewEntries = 200
+	dayAround  = 24 * time.Hour
+)
 
 // textKey names a multivariant playlist but for its EXT-X-START.
 type textKey struct {
@@ -94,14 +98,15 @@ func startOf(v View, m *moment, now time.Time) time.Duration {
 func (p *Playout) text(f *feed, a Address, m *moment, now time.Time) (*hls.Multivariant, error) {
 	key := textKey{feed: f, address: a}
 	entries := m.entries
-	if a.View == Live {
+	switch {
+	case a.View == StartOver:
+		entries = f.talkEntries(a.Talk)
+	case a.View == Live && len(entries) > fewEntries:
 		since, until := now.Add(-dayAround), now.Add(dayAround)
 		key.from = sort.Search(len(entries), func(k int) bool { return entries[k].AirEnd().After(since) })
 		key.to = sort.Search(len(entries), func(k int) bool { return !entries[k].AirStart.Before(until) })
 		key.from = min(key.from, m.window.Spans[0].Entry) // what is listed counts, also after the end
 		entries = entries[key.from:key.to]
-	} else if a.View == StartOver {
-		entries = f.talkEntries(a.Talk)
 	}
 	return p.texts.do(key, func() (*hls.Multivariant, int64, error) {
 		s := scope{entries: entries, empty: int64(len(p.empty))}
