@@ -9,8 +9,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
 
 	"reprise/configs"
 	"reprise/vod"
@@ -18,7 +23,7 @@ import (
 )
 
 type importCommand struct {
-	Files    []string `arg:"" name:"file" help:"Recordings: anything that ffmpeg reads."`
+	Files    []rawArg `arg:"" name:"file" help:"Recordings: anything that ffmpeg reads."`
 	JSON     bool     `name:"json" help:"Print one JSON object a file, one a line: file, verdict (ready, remarks or refused), findings (code, fr, en), asset, seconds (length of the recording), took (seconds of work)."`
 	Language string   `short:"L" placeholder:"TAG" help:"Language of sound that does not name its own, such as fr."`
 }
@@ -71,7 +76,7 @@ func (i *importCommand) Run(ctx context.Context, c *commandLine, p program) (err
 	}
 	refused := false
 	for _, file := range i.Files {
-		result, err := i.one(ctx, h, p, file)
+		result, err := i.one(ctx, h, p, string(file))
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -127,6 +132,23 @@ func (i *importCommand) one(ctx context.Context, h *house, p program, file strin
 
 func tenths(d time.Duration) float64 { return math.Round(d.Seconds()*10) / 10 }
 
+// rawArg is an argument as it was given, byte for byte. kong sends texts through
+// JSON, which spoils the names of files that are not UTF-8 (old archives).
+type rawArg string
+
+// Decode implements kong.MapperValue.
+func (a *rawArg) Decode(c *kong.DecodeContext) error {
+	t, err := c.Scan.PopValue("file")
+	if err != nil {
+		return err
+	}
+	*a = rawArg(t.String())
+	return nil
+}
+
+// errUnreadable is returned for what the system does not open, for any reason of its own.
+var errUnreadable = errors.New("cannot be opened")
+
 // errNotRegular is returned for folders, pipes and the like.
 var errNotRegular = errors.New("not a regular file")
 
@@ -134,14 +156,14 @@ var errNotRegular = errors.New("not a regular file")
 func readable(file string) error {
 	info, err := os.Stat(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	if !info.Mode().IsRegular() {
 		return errNotRegular
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	return f.Close()
 }
@@ -164,15 +186,26 @@ func explainFile(err error) error {
 		return &unusableFile{importFinding{"file-unreadable", "Ce fichier ne peut pas être lu\u00a0: le droit de lecture manque.", "This file cannot be read: permission is missing."}, err}
 	case errors.Is(err, errNotRegular):
 		return &unusableFile{importFinding{"not-a-file", "Ce n’est pas un fichier, mais un dossier ou autre chose.", "This is not a file, but a folder or something else."}, err}
+	case errors.Is(err, errUnreadable): // a link to itself, a name too long, a fault of the disk
+		return &unusableFile{importFinding{"file-unreadable", "Le système ne peut pas ouvrir ce fichier\u00a0: " + systemSays(err) + ".", "The system cannot open this file: " + systemSays(err) + "."}, err}
 	case errors.Is(err, ingest.ErrNotFile):
 		return &unusableFile{importFinding{"file-unreadable", "Ce fichier n’a pas pu être lu jusqu’au bout, ou a changé pendant la lecture.", "This file could not be read to its end, or changed meanwhile."}, err}
 	}
 	return err
 }
 
+// systemSays is the system's own word for what went wrong with a file.
+func systemSays(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
 // bringIn adds a file to the library and makes its media, with progress on the terminal.
 func (h *house) bringIn(ctx context.Context, p program, file string, options ingest.AddOptions) (vod.Asset, error) {
-	m := newMeter(p, filepath.Base(file))
+	m := newMeter(p, printable(filepath.Base(file)))
 	defer m.done("")
 	if err := readable(file); err != nil {
 		return vod.Asset{}, explainFile(err)
@@ -194,10 +227,19 @@ func (h *house) bringIn(ctx context.Context, p program, file string, options ing
 	return h.rows.Asset(ctx, asset.ID)
 }
 
+// printable is a file's name as a terminal may show it: quoted when it holds
+// what would move the cursor or break the line.
+func printable(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl) {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
 // print says the result in words.
 func (r imported) print(p program) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-8s %s", r.Verdict, r.File)
+	fmt.Fprintf(&b, "%-8s %s", r.Verdict, printable(r.File))
 	if r.Asset != "" {
 		fmt.Fprintf(&b, "  asset %s", r.Asset)
 	}
