@@ -210,7 +210,7 @@ func (h *house) bringIn(ctx context.Context, p program, file string, options ing
 	if err := readable(file); err != nil {
 		return vod.Asset{}, explainFile(err)
 	}
-	asset, err := h.ingester.Add(ctx, file, options, func(done, total int64) {
+	asset, err := h.add(ctx, file, options, func(done, total int64) {
 		m.update(stageWord(vod.Uploading), float64(done)/float64(max(total, 1)))
 	})
 	if err != nil {
@@ -225,6 +225,22 @@ func (h *house) bringIn(ctx context.Context, p program, file string, options ing
 		return vod.Asset{}, err
 	}
 	return h.rows.Asset(ctx, asset.ID)
+}
+
+// add brings a file into the library. Of two processes with files of one size
+// the second waits, and finds the file there if it is the same.
+func (h *house) add(ctx context.Context, file string, options ingest.AddOptions, progress func(done, total int64)) (vod.Asset, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return vod.Asset{}, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	const locks = 64 // as many lock files, and no more
+	lock, err := waitForLock(ctx, filepath.Join(h.cfg.Data.Dir, "locks", fmt.Sprintf("add-%d.lock", info.Size()%locks)), h.clock)
+	if err != nil {
+		return vod.Asset{}, err
+	}
+	defer lock.free()
+	return h.ingester.Add(ctx, file, options, progress)
 }
 
 // printable is a file's name as a terminal may show it: quoted when it holds

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"reprise/vod"
 )
 
 // A file that cannot be opened is refused like any other, and the next one is looked at.
@@ -40,5 +43,31 @@ func TestImportGoesOnAfterAFileThatCannotBeOpened(t *testing.T) {
 	}
 	if _, stdout, stderr = cli(t, systemClock{}, "import", "--data", data, broken); strings.Contains(stdout+stderr, "\x1b[31m") || !strings.Contains(stdout, `\x1b[31m\nb.mp4"`) {
 		t.Errorf("a name that commands the terminal: %q %q", stdout, stderr)
+	}
+}
+
+func TestTwoImportsOfOneFileMakeOneAsset(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, data := filepath.Join(dir, "talk.mp4"), filepath.Join(dir, "data")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("no film, but many bytes\n"), 100_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ids := make(chan string, 3)
+	for range cap(ids) {
+		go func() {
+			var got imported
+			_, stdout, stderr := cli(t, systemClock{}, "import", "--json", "--data", data, file)
+			if err := json.Unmarshal([]byte(stdout), &got); err != nil || got.Verdict != vod.VerdictRefused {
+				t.Errorf("%s%s (%v)", stdout, stderr, err)
+			}
+			ids <- string(got.Asset)
+		}()
+	}
+	first := <-ids
+	for range cap(ids) - 1 {
+		if id := <-ids; id != first {
+			t.Errorf("assets %s and %s of one file", first, id)
+		}
 	}
 }
