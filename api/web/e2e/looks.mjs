@@ -73,6 +73,21 @@ export async function refusals(w, expect) {
   }
 }
 
+/** A talk that lacks the viewer's language says so, before and while it plays. */
+export async function missingSound(w, expect) {
+  const only = w.ready.talks.at(-1);
+  const page = await open(w.browser, { language: 'en' });
+  await page.goto(`${w.base}/en/t/${only.id}#k=${w.key}`);
+  const words = page.getByText('This talk exists in French only.').first();
+  const said = await words.waitFor({ timeout: 20_000 }).then(
+    () => true,
+    () => false,
+  );
+  expect('a missing sound is said in words', said);
+  await page.screenshot({ path: `${w.shots}/missing-sound.png` });
+  await page.context().close();
+}
+
 /** A browser that refuses sound before a click, and a network that goes and comes. */
 export async function soundAndNetwork(w, expect) {
   const browser = await launch({ autoplay: false });

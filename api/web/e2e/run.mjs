@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch, sleep, until } from './browser.mjs';
 import { Demo } from './demo.mjs';
-import { everyLook, refusals, soundAndNetwork } from './looks.mjs';
+import { everyLook, missingSound, refusals, soundAndNetwork } from './looks.mjs';
 import { checkPlaylists } from './playlists.mjs';
 import { check, close, story } from './report.mjs';
 import { auditorium, films, talk } from './watch.mjs';
@@ -82,6 +82,7 @@ try {
       await refusals(w, expect);
       await everyLook(w, 'countdown', `/a/${first.auditorium}`, '[role=timer]', expect);
       await everyLook(w, 'replay', `/t/${first.id}`, '.veil button', expect);
+      await missingSound(w, expect);
       await everyLook(w, 'programme', '', 'h3', expect);
       await everyLook(w, 'desk', '/desk', 'h3', expect);
     }),

@@ -13,9 +13,10 @@ const shot = (w, page, name) => page.screenshot({ path: `${w.shots}/${name}.png`
 const text = (page, selector) => page.locator(selector).first().innerText();
 
 /** Waits until a condition of the page's own measurements holds. */
-async function reach(page, words, condition, timeout = 20_000) {
+async function reach(page, words, condition, timeout = 20_000, value = undefined) {
   try {
-    await page.waitForFunction(condition, undefined, { timeout, polling: 100 });
+    // A function, never a string: the page's security policy does not let strings be run.
+    await page.waitForFunction(condition, value, { timeout, polling: 100 });
     return true;
   } catch {
     const events = await page
@@ -149,6 +150,7 @@ export async function talk(w, language, native, expect) {
   await page.evaluate(() => {
     window.__same = true;
   });
+  if (native) await switchFeed(page, language, other, expect);
   await until(w.starts + 3_000);
   expect(
     'plays',
@@ -226,7 +228,7 @@ async function switchInPlace(page, language, other, expect) {
   const before = await opens();
   const choose = (l) => page.locator(`header input[value=${l}]`).check({ force: true });
   await choose(other);
-  const sound = await reach(page, 'sound', `window.__reprise.state().sound === '${other}'`);
+  const sound = await reach(page, 'sound', (l) => window.__reprise.state().sound === l, 20_000, other);
   expect('the sound changes language', sound, (await state(page)).sound);
   expect('in place', (await opens()) === before && (await page.evaluate(() => window.__same === true)));
   expect('the address follows', page.url().includes(`/${other}/`), page.url());
@@ -238,7 +240,7 @@ async function switchInPlace(page, language, other, expect) {
   }
   expect('and the captions', shown.words.length > 0 && !shown.languages.includes(language), shown);
   await choose(language);
-  await reach(page, 'sound back', `window.__reprise.state().sound === '${language}'`);
+  await reach(page, 'sound back', (l) => window.__reprise.state().sound === l, 20_000, language);
   expect('and back', (await opens()) === before && page.url().includes(`/${language}/`));
   await page.keyboard.press('Escape');
   await page.locator('h1').click();
@@ -250,14 +252,18 @@ async function switchFeed(page, language, other, expect) {
   const moved = await reach(
     page,
     'feed',
-    `window.__reprise.state().feed === '${other}' && window.__reprise.store.pictured`,
+    (l) => window.__reprise.state().feed === l && window.__reprise.store.pictured,
+    20_000,
+    other,
   );
   expect('the feed changes language', moved, await state(page));
   await page.locator(`header input[value=${language}]`).check({ force: true });
   await reach(
     page,
     'feed back',
-    `window.__reprise.state().feed === '${language}' && window.__reprise.store.pictured`,
+    (l) => window.__reprise.state().feed === l && window.__reprise.store.pictured,
+    20_000,
+    language,
   );
 }
 
