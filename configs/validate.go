@@ -74,7 +74,7 @@ func (i Ingest) validate(fault faultFunc) {
 	if i.Threads < 0 || i.Threads > 256 {
 		fault("ingest.threads", "%d is not between 0 and 256", i.Threads)
 	}
-	between("ingest.maxDuration", i.MaxDuration, time.Second, 48*time.Hour, fault)
+	between("ingest.maxDuration", i.MaxDuration, time.Second, 26*time.Hour, fault) // captions count to 26.5 h (R175)
 	if i.MaxMemory < GiB {
 		fault("ingest.maxMemory", "%s is not at least 1GiB: ffmpeg could not start", i.MaxMemory)
 	}

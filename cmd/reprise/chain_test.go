@@ -223,7 +223,7 @@ func TestChain(t *testing.T) {
 	}
 	t.Logf("%d files", len(c.files))
 	t.Run("R150 R151 R152 R153 R156 R157 R158 R159 R161 R163 R182 bytes", c.bytes)
-	t.Run("R024 R025 R026 R037 R040 what is said of renditions", c.looks)
+	t.Run("R024 R025 R026 R037 R040 R155 what is said of renditions", c.looks)
 	t.Run("R035 groups have the renditions that they name", c.groups)
 	t.Run("R021 R022 bandwidth", c.bandwidth)
 	t.Run("R131 R132 R138 R139 dates and media times", c.times)

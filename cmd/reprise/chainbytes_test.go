@@ -226,6 +226,9 @@ func (c *chain) looks(t *testing.T) {
 			}
 			return
 		}
+		if b := k.track.AVCC; k.track.FourCC != "avc1" || b[1] != 100 && b[1] != 77 || b[3] > 40 || k.track.BitDepth != 8 || k.track.Chroma != "4:2:0" || k.track.MaybeInterlaced {
+			t.Errorf("R155 %s: %s %s, %d bit %s, may be interlaced: %v", k.name, k.track.FourCC, k.track.Codec, k.track.BitDepth, k.track.Chroma, k.track.MaybeInterlaced)
+		}
 		v := k.view.list.Variants[slices.IndexFunc(k.view.list.Variants, func(v hls.Variant) bool { return v.URI == k.uri })]
 		still := k.view.list.IFrameVariants[slices.IndexFunc(k.view.list.IFrameVariants, func(v hls.IFrameVariant) bool { return v.URI == "i"+k.uri[1:] })]
 		codec, others, _ := strings.Cut(v.Codecs, ",")

@@ -24,6 +24,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := regexp.MustCompile(`(?m)^\| (R\d{3}) \| ([MSO]) \| (.+?) \| (.+?) \|$`)
+	tested := regexp.MustCompile("`[a-z0-9/]+\\.(Test|Fuzz)\\w+[`/]")
+	excused := regexp.MustCompile(`^(does not apply|by deployment|not yet): `)
 	seen := map[string]int{}
 	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
 		seen[m[1]]++
@@ -31,6 +33,9 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: an empty column", m[1])
 		}
 		checkNames(t, m[1], m[4])
+		if m[2] != "S" && !tested.MatchString(m[4]) && !excused.MatchString(m[4]) {
+			t.Errorf("%s: neither a test nor a reason: %s", m[1], m[4])
+		}
 	}
 	for _, r := range ruleRanges {
 		for n := r[0]; n <= r[1]; n++ {
