@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"reprise/event"
 )
@@ -28,6 +29,9 @@ func readTalksCSV(path string, stdin io.Reader, base event.Event) (eventFile, er
 		return eventFile{}, err
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // spreadsheets put a byte order mark
+	if err := checkUTF8(path, raw); err != nil {
+		return eventFile{}, err
+	}
 	zone, err := time.LoadLocation(base.Zone)
 	if err != nil {
 		return eventFile{}, fmt.Errorf("zone of event %s: %w", base.ID, err)
@@ -67,6 +71,21 @@ func readTalksCSV(path string, stdin io.Reader, base event.Event) (eventFile, er
 		file.addTalk(t, lines, faults)
 	}
 	return file, faults.err()
+}
+
+// checkUTF8 refuses the tables that a spreadsheet saves by its old habit, with
+// the letters of one corner of the world: its accents would come out as rubbish
+// on every page.
+func checkUTF8(path string, raw []byte) error {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return fmt.Errorf("%s is empty; 'reprise schedule --help' names the columns", path)
+	}
+	for i, line := range bytes.Split(raw, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return fmt.Errorf("%s: line %d is not UTF-8: save the table as \"CSV UTF-8\"", path, i+1)
+		}
+	}
+	return nil
 }
 
 // csvHeader returns the columns' names and tells of unknown and missing ones.

@@ -176,3 +176,16 @@ func TestTalksFromCSV(t *testing.T) {
 		}
 	}
 }
+
+func TestTableMustBeUTF8(t *testing.T) {
+	t.Parallel()
+	base := event.Event{ID: "e", Zone: "Europe/Paris", Languages: []event.Language{"fr"}}
+	for content, want := range map[string]string{
+		"id;auditorium;starts;title\nx;main;2026-10-25 09:00;Pr\xe9sentation\n": "line 2 is not UTF-8",
+		"": "is empty",
+	} {
+		if _, err := readTalksCSV(scratch(t, "talks.csv", content), nil, base); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", content, err, want)
+		}
+	}
+}
