@@ -1,8 +1,6 @@
 package configs
 
-import (
-	"testing"
-)
+import "testing"
 
 // TestR175_NoRecordingOutlastsATimestamp: 33 bits of 90 kHz are 26.5 hours.
 func TestR175_NoRecordingOutlastsATimestamp(t *testing.T) {

@@ -268,7 +268,7 @@ func (c *chain) walk(t *testing.T) {
 		for name := range c.files {
 			status, _ := s.fetch(t, http.MethodHead, name, "")
 			if want := map[bool]int{true: http.StatusOK, false: http.StatusNotFound}[listed[name]]; status != want {
-				t.Errorf("%v: %s is listed: %v, but answers %d", at, name, listed[name], status)
+				t.Errorf("R108 R239 %v: %s is listed: %v, but answers %d", at, name, listed[name], status)
 			}
 			if status == http.StatusOK {
 				there++
