@@ -52,7 +52,7 @@ func makeChain(t *testing.T) *chain {
 	t.Helper()
 	for _, tool := range []string{"ffmpeg", "ffprobe"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(tool + " is missing")
+			t.Fatal(tool + " is missing: .ci/setup test installs it")
 		}
 	}
 	dir := t.TempDir()

@@ -144,7 +144,7 @@ const filmSeconds = 13
 func (p *prepared) copy(t *testing.T, make func() error) string {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is missing")
+		t.Fatal("ffmpeg is missing: .ci/setup test installs it")
 	}
 	p.once.Do(func() {
 		if p.dir, p.err = os.MkdirTemp("", "reprise-test-"); p.err == nil {

@@ -341,7 +341,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, tool := range []string{"ffmpeg", "espeak-ng"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(tool + " is missing")
+			t.Fatal(tool + " is missing: .ci/setup test installs it")
 		}
 	}
 	data := filepath.Join(t.TempDir(), "data")
