@@ -60,7 +60,7 @@ func newApp(ctx context.Context, cfg configs.Config, d deps) (*app, error) {
 	if err := makeDataDir(cfg); err != nil {
 		return nil, err
 	}
-	lock, err := lockServer(ctx, cfg.Data.Dir, d.clock)
+	lock, err := lockServer(ctx, cfg.Data.Dir, systemClock{}) // another process dies by the machine's clock
 	if err != nil {
 		return nil, err
 	}

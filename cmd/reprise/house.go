@@ -130,7 +130,7 @@ func (h *house) beginWork() error {
 		}
 	case errors.Is(err, errInUse):
 		// Held shared by those at work, or for a moment by one that tidies up.
-		if l, err = lockWithin(context.Background(), path, true, tidying, h.clock); err != nil {
+		if l, err = lockWithin(context.Background(), path, true, tidying, systemClock{}); err != nil {
 			return fmt.Errorf("another process is tidying up %s, try again in a moment: %w", h.cfg.Data.Dir, err)
 		}
 	default:
@@ -143,7 +143,7 @@ func (h *house) beginWork() error {
 // process makes an asset's media. One process at a time does so: a second one
 // waits, and finds the work done.
 func (h *house) process(ctx context.Context, id vod.AssetID, progress func(vod.State, float64)) error {
-	lock, err := waitForLock(ctx, filepath.Join(h.cfg.Data.Dir, "locks", "asset-"+string(id)+".lock"), h.clock)
+	lock, err := waitForLock(ctx, filepath.Join(h.cfg.Data.Dir, "locks", "asset-"+string(id)+".lock"), systemClock{})
 	if err != nil {
 		return err
 	}

@@ -235,7 +235,7 @@ func (h *house) add(ctx context.Context, file string, options ingest.AddOptions,
 		return vod.Asset{}, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	const locks = 64 // as many lock files, and no more
-	lock, err := waitForLock(ctx, filepath.Join(h.cfg.Data.Dir, "locks", fmt.Sprintf("add-%d.lock", info.Size()%locks)), h.clock)
+	lock, err := waitForLock(ctx, filepath.Join(h.cfg.Data.Dir, "locks", fmt.Sprintf("add-%d.lock", info.Size()%locks)), systemClock{})
 	if err != nil {
 		return vod.Asset{}, err
 	}

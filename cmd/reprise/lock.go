@@ -87,6 +87,8 @@ func (l *fileLock) free() {
 // right after kill -9 would be refused.
 const dying = 2 * time.Second
 
+// Waits for locks go by the machine's clock: other processes do, whatever hour this one is told.
+
 // lockServer makes sure that one server runs on a data folder: two would both
 // write journals and count the same jobs. The holder's process id is in the file.
 func lockServer(ctx context.Context, dir string, c clock) (*fileLock, error) {
