@@ -87,8 +87,7 @@ func editWorld(t *rapid.T, w *world) {
 
 // watched is what a viewer of a playlist saw last.
 type watched struct {
-	doc  *stream.Document
-	edge time.Time
+	doc *stream.Document
 }
 
 // TestR104_R115_AnyProgrammeAnyEdit walks through random days with random

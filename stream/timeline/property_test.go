@@ -87,7 +87,6 @@ type viewer struct {
 	seen          map[int64]listed
 	msn, dsn, end int64
 	ended         bool
-	changed       time.Time
 }
 
 func (v *viewer) look(t *rapid.T, j timeline.Journal, now time.Time) {
