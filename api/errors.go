@@ -218,6 +218,10 @@ func (a *answer) headers(h http.Header, lang int) {
 	if a.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="reprise"`)
 	}
+	if a.status == http.StatusRequestTimeout {
+		// The rest of the body may still come: it must not be taken for the next request.
+		h.Set("Connection", "close")
+	}
 	h.Set("Content-Language", [2]string{"fr", "en"}[lang])
 	h.Set("X-Content-Type-Options", "nosniff")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -180,6 +181,28 @@ func TestShutdownHasADeadline(t *testing.T) {
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Error("a cut answer looks whole")
+	}
+}
+
+// What is left of a body that came too late must not be read as a request.
+func TestLateBodyEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	base, _, stop, done := w.run()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /api/v1/playback HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	answer, err := io.ReadAll(conn) // to the end of the connection
+	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 408 ")) {
+		t.Errorf("%v: %.300s", err, answer)
+	}
+	stop()
+	if err := wantEnd(t, done); err != nil {
+		t.Error(err)
 	}
 }
 
