@@ -152,8 +152,10 @@ func (r *runner) run(ctx context.Context) {
 				r.options.Progress(r.feed.Name, at)
 			}
 		}
+		looked := at
 		at = tick
-		if r.live.next.After(r.live.watcher.now) && r.live.next.Before(at) {
+		// A feed that fails says no more when it changes: never go back to what it said last.
+		if r.live.next.After(looked) && r.live.next.Before(at) {
 			at = r.live.next
 		}
 	}

@@ -245,6 +245,32 @@ func TestRunOfASmallWindowIsGood(t *testing.T) {
 	}
 }
 
+// failing is a programme whose live playlists cease: expired too early, say.
+type failing struct {
+	*fake
+	from time.Time
+}
+
+func (f failing) Multivariant(a Address, now time.Time) (Playlist, error) {
+	if a.View == Live && !now.Before(f.from) {
+		return Playlist{}, errors.New("gone")
+	}
+	return f.fake.Multivariant(a, now)
+}
+
+func TestRunEndsThoughAFeedFails(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	report, err := Run(ctx, failing{short(t), at(t, "2026-11-23 09:04:00")}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.OK() {
+		t.Error("nothing found")
+	}
+}
+
 func TestRunStops(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
