@@ -84,6 +84,11 @@ func (f *eventFile) read(m *mapping) {
 	zone := m.zone(e)
 	e.ReplayUntil = m.local("replayUntil", zone)
 	f.readAuditoriums(m, languages, zone)
+	for _, a := range e.Auditoriums {
+		if !e.ReplayUntil.IsZero() && e.ReplayUntil.Before(a.Closes) { // then all is gone, what is on air too
+			m.faults.add(m.lineOf("replayUntil"), "event: replayUntil (%s) is before auditorium %s closes (%s)", formatLocal(e.ReplayUntil, zone), a.ID, formatLocal(a.Closes, zone))
+		}
+	}
 	f.readTalks(m, languages, zone)
 	m.close()
 }

@@ -189,3 +189,18 @@ func TestTableMustBeUTF8(t *testing.T) {
 		}
 	}
 }
+
+func TestReplaysEndAfterTheEvent(t *testing.T) {
+	t.Parallel()
+	path := scratch(t, "event.yaml", `event: e
+title: E
+languages: [fr]
+zone: Europe/Paris
+replayUntil: 2026-09-14 17:00
+auditoriums:
+  - {id: main, title: A, opens: 2026-09-14 08:00, closes: 2026-09-14 18:00}
+`)
+	if _, err := readEventFile(path, nil); err == nil || !strings.Contains(err.Error(), "line 5: event: replayUntil (2026-09-14 17:00) is before auditorium main closes (2026-09-14 18:00)") {
+		t.Error(err)
+	}
+}
