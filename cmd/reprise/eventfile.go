@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"reprise/event"
+	"reprise/stream/timeline"
 )
 
 // eventFile is an event as its file says it. Films are asset ids, or paths of
@@ -156,6 +157,9 @@ func (f *eventFile) readAuditoriums(m *mapping, languages []string, zone *time.L
 		a.Closes = am.local("closes", zone)
 		if !a.Opens.IsZero() && !a.Closes.IsZero() && !a.Closes.After(a.Opens) {
 			am.faults.add(am.lineOf("closes"), "%s: it closes (%s) before it opens (%s)", am.what, formatLocal(a.Closes, zone), formatLocal(a.Opens, zone))
+		}
+		if a.Closes.Sub(a.Opens) > timeline.LongestFeed {
+			am.faults.add(am.lineOf("closes"), "%s: its doors stay open for more than %d days", am.what, timeline.LongestFeed/(24*time.Hour))
 		}
 		am.close()
 		f.Event.Auditoriums = append(f.Event.Auditoriums, a)

@@ -204,3 +204,17 @@ auditoriums:
 		t.Error(err)
 	}
 }
+
+func TestDoorsDoNotStayOpenForEver(t *testing.T) {
+	t.Parallel()
+	path := scratch(t, "event.yaml", `event: e
+title: E
+languages: [fr]
+zone: Europe/Paris
+auditoriums:
+  - {id: main, title: A, opens: 2026-09-14 08:00, closes: 9999-12-31 18:00}
+`)
+	if _, err := readEventFile(path, nil); err == nil || !strings.Contains(err.Error(), "line 6: auditorium main") || !strings.Contains(err.Error(), "more than 400 days") {
+		t.Error(err)
+	}
+}

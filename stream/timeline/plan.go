@@ -35,6 +35,9 @@ const (
 	// LateLimit is how long after its hour a talk that is not in the journal yet,
 	// since its film was not ready, still goes on air by itself.
 	LateLimit = 30 * time.Minute
+	// LongestFeed is how long doors may stay open. A journal is laid out to its
+	// end, so an end in the year 9999 by mistake would fill the memory.
+	LongestFeed = 400 * 24 * time.Hour
 	// longestSlate is the most segments in one slate entry: four hours. A media
 	// timeline must stay well under the 26.5 h of a WebVTT timestamp (R175).
 	longestSlate = 3750
@@ -84,6 +87,9 @@ func (j Journal) Replan(now time.Time, p Plan) (Journal, error) {
 func (p Plan) validate() error {
 	if p.Slate == nil || !p.Opens.Before(p.Closes) {
 		return fmt.Errorf("%w: a plan needs a slate, and doors that open before they close", ErrInvalid)
+	}
+	if p.Closes.Sub(p.Opens) > LongestFeed {
+		return fmt.Errorf("%w: doors open for more than %v", ErrInvalid, LongestFeed)
 	}
 	seen := map[string]bool{}
 	for _, t := range p.Talks {

@@ -188,6 +188,7 @@ func TestValidate(t *testing.T) {
 	}
 	for name, p := range map[string]timeline.Plan{
 		"no slate":    {Opens: doors, Closes: doors.Add(1)},
+		"year 9999":   {Opens: doors, Closes: doors.AddDate(7973, 0, 0), Slate: slates},
 		"doors shut":  {Opens: doors, Closes: doors, Slate: slates},
 		"talk twice":  {Opens: doors, Closes: doors.Add(1), Slate: slates, Talks: []timeline.Planned{talk("a", doors, 1), talk("a", doors, 1)}},
 		"talk no id":  {Opens: doors, Closes: doors.Add(1), Slate: slates, Talks: []timeline.Planned{talk("", doors, 1)}},
