@@ -133,16 +133,28 @@ func (s *site) serve(c echo.Context) error {
 	return p.send(c)
 }
 
-// pageRequest reports whether a browser asks for a page: it accepts HTML, and
-// the last part of the path is no file name.
+// pageRequest reports whether somebody asks for a page: a browser, which
+// accepts HTML, asks for anything without a file name; or whoever accepts
+// everything (a mail scanner, a link preview) asks for a page in a language.
 func pageRequest(r *http.Request) bool {
 	if r.URL.Path == "/" {
 		return true
 	}
-	if strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/assets/") || strings.Contains(r.URL.Path, "//") {
+	if strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/assets/") || strings.Contains(r.URL.Path, "//") || path.Ext(r.URL.Path) != "" {
 		return false
 	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html") && path.Ext(r.URL.Path) == ""
+	accept := r.Header.Get("Accept")
+	if accept == "" || strings.Contains(accept, "*/*") {
+		return strings.Contains(accept, "text/html") || pageInLanguage(r.URL.Path)
+	}
+	return strings.Contains(accept, "text/html")
+}
+
+// pageInLanguage reports whether a path begins with a language: /fr, /en/a/main.
+func pageInLanguage(path string) bool {
+	language, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	language, _, _ = strings.Cut(language, "-")
+	return len(language) == 2
 }
 
 func (p *page) send(c echo.Context) error {

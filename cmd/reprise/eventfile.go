@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -38,9 +39,13 @@ func readEventFile(path string, stdin io.Reader) (eventFile, error) {
 	if err != nil {
 		return eventFile{}, err
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(raw, &root); err != nil {
+	var root, more yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(raw))
+	if err := documents.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		return eventFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := documents.Decode(&more); !errors.Is(err, io.EOF) {
+		return eventFile{}, fmt.Errorf("%s holds more than one document (parted by ---); one file is one event", path)
 	}
 	faults := &fileFaults{file: path}
 	file := eventFile{Talks: map[event.TalkID]talkLines{}, Dir: dir}

@@ -218,3 +218,11 @@ auditoriums:
 		t.Error(err)
 	}
 }
+
+func TestOneFileIsOneEvent(t *testing.T) {
+	t.Parallel()
+	path := scratch(t, "event.yaml", "event: e\ntitle: E\nlanguages: [fr]\nzone: UTC\n---\nevent: f\n")
+	if _, err := readEventFile(path, nil); err == nil || !strings.Contains(err.Error(), "more than one document") {
+		t.Error(err)
+	}
+}

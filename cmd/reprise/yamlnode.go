@@ -95,7 +95,7 @@ func (m *mapping) lineOf(name string) int {
 func (m *mapping) close() {
 	for name, line := range m.keys {
 		if !slices.Contains(m.taken, name) {
-			m.faults.add(line, "%s: no such key %q (known: %s)", m.what, name, strings.Join(m.taken, ", "))
+			m.faults.add(line, "%s: no such key %q (known: %s)", m.what, name, strings.Join(slices.Compact(slices.Sorted(slices.Values(m.taken))), ", "))
 		}
 	}
 }
