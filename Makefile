@@ -36,11 +36,11 @@ setup-build setup-run setup-test: setup-%:
 web: api/web/dist/index.html
 
 api/web/node_modules/.package-lock.json: api/web/package.json api/web/package-lock.json
-	@$(NPM) ci --no-audit --no-fund
+	@$(NPM) ci --no-audit --no-fund >&2
 	@touch $@
 
 api/web/dist/index.html: api/web/node_modules/.package-lock.json $(web_sources)
-	@$(NPM) run build
+	@$(NPM) run build >&2
 	@touch $@
 
 # Everything that CI runs. The page is built first, as the program holds it.
