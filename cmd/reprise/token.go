@@ -118,58 +118,52 @@ func (o tokenOptions) print(p program, url string, expires time.Time) error {
 	}{url, tok, expires})
 }
 
+// run opens the house, lets address make what was asked for, and prints it.
+func (o tokenOptions) run(ctx context.Context, c *commandLine, p program, address func(linkMaker, event.Language) (string, error)) (err error) {
+	links, h, err := o.maker(ctx, c, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	language, err := o.language(links.event)
+	if err != nil {
+		return err
+	}
+	url, err := address(links, language)
+	if err != nil {
+		return err
+	}
+	return o.print(p, url, links.expires)
+}
+
 type tokenLink struct {
 	tokenOptions
 	tokenPlace
 }
 
 // Run prints an attendee's link.
-func (t *tokenLink) Run(ctx context.Context, c *commandLine, p program) (err error) {
-	links, h, err := t.maker(ctx, c, p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, h.close()) }()
-	language, err := t.language(links.event)
-	if err != nil {
-		return err
-	}
-	scope, err := t.scope(links.event)
-	if err != nil {
-		return err
-	}
-	where := ""
-	switch {
-	case t.Talk != "":
-		where = "t/" + t.Talk
-	case t.Auditorium != "":
-		where = "a/" + t.Auditorium
-	}
-	url, err := links.attendee(language, where, scope)
-	if err != nil {
-		return err
-	}
-	return t.print(p, url, links.expires)
+func (t *tokenLink) Run(ctx context.Context, c *commandLine, p program) error {
+	return t.run(ctx, c, p, func(links linkMaker, language event.Language) (string, error) {
+		scope, err := t.scope(links.event)
+		if err != nil {
+			return "", err
+		}
+		where := ""
+		switch {
+		case t.Talk != "":
+			where = "t/" + t.Talk
+		case t.Auditorium != "":
+			where = "a/" + t.Auditorium
+		}
+		return links.attendee(language, where, scope)
+	})
 }
 
 type tokenDesk struct{ tokenOptions }
 
 // Run prints an organizer's link.
-func (t *tokenDesk) Run(ctx context.Context, c *commandLine, p program) (err error) {
-	links, h, err := t.maker(ctx, c, p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, h.close()) }()
-	language, err := t.language(links.event)
-	if err != nil {
-		return err
-	}
-	url, err := links.organizer(language)
-	if err != nil {
-		return err
-	}
-	return t.print(p, url, links.expires)
+func (t *tokenDesk) Run(ctx context.Context, c *commandLine, p program) error {
+	return t.run(ctx, c, p, func(links linkMaker, language event.Language) (string, error) { return links.organizer(language) })
 }
 
 type tokenPlayback struct {
@@ -179,7 +173,7 @@ type tokenPlayback struct {
 }
 
 // Run prints the address of a multivariant playlist.
-func (t *tokenPlayback) Run(ctx context.Context, c *commandLine, p program) (err error) {
+func (t *tokenPlayback) Run(ctx context.Context, c *commandLine, p program) error {
 	view, where := stream.View(t.View), t.Auditorium+t.Talk
 	switch {
 	case where == "":
@@ -191,24 +185,17 @@ func (t *tokenPlayback) Run(ctx context.Context, c *commandLine, p program) (err
 	case (view == stream.Live) != (t.Auditorium != ""):
 		return errors.New("--view live goes with --auditorium, startover and replay with --talk")
 	}
-	links, h, err := t.maker(ctx, c, p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, h.close()) }()
-	language, err := t.language(links.event)
-	if err != nil {
-		return err
-	}
-	scope, err := t.scope(links.event)
-	if err != nil {
-		return err
-	}
-	tok, err := links.mint(token.Playback, false, scope)
-	if err != nil {
-		return err
-	}
-	return t.print(p, links.playlist(view, where, language, tok), links.expires)
+	return t.run(ctx, c, p, func(links linkMaker, language event.Language) (string, error) {
+		scope, err := t.scope(links.event)
+		if err != nil {
+			return "", err
+		}
+		tok, err := links.mint(token.Playback, false, scope)
+		if err != nil {
+			return "", err
+		}
+		return links.playlist(view, where, language, tok), nil
+	})
 }
 
 type tokenRotate struct{}
