@@ -88,11 +88,26 @@ export async function missingSound(w, expect) {
   await page.context().close();
 }
 
+/**
+ * Refuses sound before a click. Chromium would do so by itself, but takes each
+ * look of the test into the page for a gesture of the person before it.
+ */
+function refuseSound() {
+  const play = HTMLMediaElement.prototype.play;
+  let clicked = false;
+  addEventListener('click', () => (clicked = true), { capture: true });
+  HTMLMediaElement.prototype.play = function () {
+    if (this.muted || clicked) return play.call(this);
+    return Promise.reject(new DOMException('play() needs a click', 'NotAllowedError'));
+  };
+}
+
 /** A browser that refuses sound before a click, and a network that goes and comes. */
 export async function soundAndNetwork(w, expect) {
   const browser = await launch({ autoplay: false });
   try {
     const page = await open(browser, { language: 'fr' });
+    await page.addInitScript(refuseSound);
     await page.goto(`${w.base}/fr/a/${w.talk.auditorium}?debug=1#k=${w.key}`);
     const button = page.locator('.pills button');
     const offered = await button.waitFor({ timeout: 15_000 }).then(
