@@ -47,19 +47,10 @@ func (p *multivariantParser) parseTag() {
 		return
 	}
 	m := p.m
+	if p.either(name, value, bare, &m.Version, &m.IndependentSegments, &m.Start) {
+		return
+	}
 	switch name {
-	case "EXTM3U":
-		p.fail("R001", "a second #EXTM3U")
-	case "EXT-X-VERSION":
-		p.once("R005", name)
-		m.Version = int(min(p.integer("R005", name, value), 1<<20))
-	case "EXT-X-INDEPENDENT-SEGMENTS":
-		p.once("R009", name)
-		p.bare(name, bare)
-		m.IndependentSegments = true
-	case "EXT-X-START":
-		p.once("R009", name)
-		m.Start = p.parseStart(value)
 	case "EXT-X-MEDIA":
 		p.rendition(value)
 	case "EXT-X-STREAM-INF":

@@ -388,3 +388,25 @@ func parsePlainDate(v string) (time.Time, bool) {
 	}
 	return time.Date(year, time.Month(month), day, hour, minute, second, fields[6]*1e6, time.UTC), true
 }
+
+// either reads the tags that both kinds of playlist have (bis 4.4.1, 4.4.2); it
+// reports whether name was one of them.
+func (s *scanner) either(name, value string, bare bool, version *int, independent *bool, start **Start) bool {
+	switch name {
+	case "EXTM3U":
+		s.fail("R001", "a second #EXTM3U")
+	case "EXT-X-VERSION":
+		s.once("R005", name)
+		*version = int(min(s.integer("R005", name, value), 1<<20))
+	case "EXT-X-INDEPENDENT-SEGMENTS":
+		s.once("R009", name)
+		s.bare(name, bare)
+		*independent = true
+	case "EXT-X-START":
+		s.once("R009", name)
+		*start = s.parseStart(value)
+	default:
+		return false
+	}
+	return true
+}
