@@ -152,10 +152,17 @@ export async function soundAndNetwork(w, expect) {
         () => false,
       );
     expect('and its return too', back);
-    await page.waitForFunction(() => Math.abs(window.__reprise.syncError()) < 0.5, undefined, {
-      timeout: 15_000,
-    });
-    expect('the picture is at the air again', true);
+    const atAir = await page
+      .waitForFunction(() => Math.abs(window.__reprise.syncError()) < 0.5, undefined, { timeout: 20_000 })
+      .then(
+        () => true,
+        () => false,
+      );
+    const seen = await page.evaluate(() => ({
+      ...window.__reprise.state(),
+      last: window.__reprise.events.slice(-15),
+    }));
+    expect('the picture is at the air again', atAir, atAir ? undefined : seen);
   } finally {
     await browser.close();
   }

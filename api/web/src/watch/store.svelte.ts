@@ -78,6 +78,7 @@ export class WatchStore {
   #player: Player | null = null;
   #opened: string | null = null;
   #switching = false;
+  #starved = false;
   #wantsPlay = false;
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #beat: ReturnType<typeof setInterval> | null = null;
@@ -269,6 +270,9 @@ export class WatchStore {
     on('playing', () => {
       this.#switching = false;
       this.pictured = true;
+      // The picture stood still anyway: a jump to the air now costs less than half a minute of hurry.
+      if (this.#starved) this.#sync.reset();
+      this.#starved = false;
     });
     on('loadeddata', () => {
       if (this.#wantsPlay && video.paused) void this.#start();
@@ -289,7 +293,10 @@ export class WatchStore {
       this.#log('ended', '');
       this.send({ is: 'picture-ended' });
     });
-    on('waiting', () => this.#log('waiting', video.currentTime.toFixed(2)));
+    on('waiting', () => {
+      this.#starved = !video.seeking;
+      this.#log('waiting', video.currentTime.toFixed(2));
+    });
     on('volumechange', () => {
       if (!video.muted) this.soundRefused = false;
       if (!this.soundRefused) this.prefs = savePrefs({ volume: video.volume, muted: video.muted });
@@ -343,7 +350,14 @@ export class WatchStore {
     if (this.following === 'behind' && this.error > 1) this.following = 'live';
     // An estimate is no ground to move the picture; and Chromium's own live HLS (seen in 156) ends with a parse
     // error at any speed but 1, and after a pause jumps to its own idea of live.
-    if (!player.exact || this.following !== 'live' || video.paused || video.seeking || video.ended) {
+    if (
+      !player.exact ||
+      this.following !== 'live' ||
+      video.paused ||
+      video.seeking ||
+      video.ended ||
+      this.#starved
+    ) {
       if (video.playbackRate !== 1) video.playbackRate = 1;
       return;
     }

@@ -70,6 +70,12 @@ describe('SyncController', () => {
     expect(c.decide(reading({ error: -0.7 })).seek).not.toBeNull();
   });
 
+  it('waits with that jump until there is something to jump into', () => {
+    const c = new SyncController();
+    expect(c.decide(reading({ error: -0.7, ahead: 0.5 })).seek).toBeNull();
+    expect(c.decide(reading({ error: -0.7, ahead: 4 })).seek).not.toBeNull();
+  });
+
   it('does not hurry on an empty buffer', () => {
     expect(new SyncController().decide(reading({ error: -1, ahead: 0.4 })).rate).toBe(1);
   });

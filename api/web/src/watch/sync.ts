@@ -6,8 +6,10 @@
 
 /** Beyond this the player jumps, s. */
 export const SEEK_ABOVE = 2;
-/** A picture that has only just started may jump at once: nobody sees it yet. From this error on, s. */
+/** A picture that has only just started, or stood still, may jump at once: nobody sees it. From this error on, s … */
 const FRESH_SEEK_ABOVE = 0.3;
+/** … and with this buffered, s. */
+const FRESH_AHEAD = 2;
 /** What a jump within the buffer costs, s. */
 const SEEK_COST = 0.08;
 /** Speed is corrected once the error passes this, s … */
@@ -47,9 +49,10 @@ export class SyncController {
 
   /** What to do about one reading; called some five times a second while following. */
   decide(r: Reading): Correction {
-    const fresh = this.#fresh;
-    this.#fresh = false;
-    if (Math.abs(r.error) > (fresh && r.ahead > 2 ? FRESH_SEEK_ABOVE : SEEK_ABOVE)) {
+    // With next to nothing buffered a jump would stall: the start is not over yet.
+    const fresh = this.#fresh && r.ahead > FRESH_AHEAD;
+    if (fresh) this.#fresh = false;
+    if (Math.abs(r.error) > (fresh ? FRESH_SEEK_ABOVE : SEEK_ABOVE)) {
       this.#correcting = false;
       return { rate: 1, seek: this.#jump(r) };
     }
