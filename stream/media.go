@@ -28,12 +28,12 @@ type rung struct {
 // shelf reads media from the library and keeps those in use, and what little
 // is needed of all of them.
 type shelf struct {
-	library   vod.Library
+	library   library
 	media     *cache[vod.MediaID, vod.Media]
 	summaries *cache[vod.MediaID, summary]
 }
 
-func newShelf(library vod.Library, limit int64) *shelf {
+func newShelf(library library, limit int64) *shelf {
 	return &shelf{
 		library:   library,
 		media:     newCache[vod.MediaID, vod.Media](limit),

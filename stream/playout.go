@@ -35,7 +35,7 @@ type Config struct {
 // Deps are what a Playout works with.
 type Deps struct {
 	Events   event.Store
-	Library  vod.Library
+	Library  library // vod.Library
 	Journals JournalStore
 	Slates   SlateMaker
 	Objects  objects // storage.Store: slate templates are read from it
@@ -44,6 +44,13 @@ type Deps struct {
 	Now      func() time.Time
 	// Wait returns when it is until, by the same clock as Now, or with an error when ctx is done.
 	Wait func(ctx context.Context, until time.Time) error
+}
+
+// library is what a Playout needs of vod.Library.
+type library interface {
+	Assets(ctx context.Context) ([]vod.Asset, error)
+	Media(ctx context.Context, id vod.MediaID) (vod.Media, error)
+	PutMedia(ctx context.Context, m vod.Media) error
 }
 
 // Playout answers what is on air. All methods are safe for concurrent use.

@@ -18,8 +18,18 @@ type Library interface {
 	UpdateAsset(ctx context.Context, id AssetID, change func(*Asset) error) (Asset, error)
 	// PutMedia stores a finished media (a slate: m.Asset is empty). For a
 	// recording the asset becomes Ready with this Media and Revision in the
-	// same transaction. Putting the same id again is not an error.
+	// same transaction, and its First and Making are cleared: unless it has
+	// another source by now (m.Source is not empty and not the asset's:
+	// ErrConflict, nothing is written). Putting the same id again is not an error.
 	PutMedia(ctx context.Context, m Media) error
+	// PutFirst stores a Partial media and makes it the asset's First, in one
+	// transaction: unless the asset has another source by now, or is ready with
+	// this one (ErrConflict; nothing is written). Putting the same id again is not an error.
+	PutFirst(ctx context.Context, m Media) error
+	// PutReport stores the report on a source; one that exists is replaced.
+	PutReport(ctx context.Context, r Report) error
+	// Report returns the report on a source.
+	Report(ctx context.Context, id SourceID) (Report, error)
 	// Media returns one media.
 	Media(ctx context.Context, id MediaID) (Media, error)
 }

@@ -45,25 +45,35 @@ type Rendition struct {
 // A slate is a Loop: its renditions hold one long template segment (from media
 // time 10 s); segment i of any length is made from it on request (cmaf.Retime).
 type Media struct {
-	ID         MediaID        `json:"id"`
-	Asset      AssetID        `json:"asset,omitempty"` // empty for a slate
-	Revision   int            `json:"revision"`
-	Loop       bool           `json:"loop,omitempty"`
-	NameKey    []byte         `json:"name_key"` // 32 random bytes: key of segment names
-	Nominal    timeline.Ticks `json:"nominal"`
-	Last       timeline.Ticks `json:"last"`
-	Count      int            `json:"count"` // segments; 0 for a Loop
-	Renditions []Rendition    `json:"renditions"`
-	Poster     string         `json:"poster,omitempty"`  // storage key, JPEG
-	Sprites    []string       `json:"sprites,omitempty"` // storage keys, JPEG, 10x10 tiles of 160x90, one each 10 s
-	Chapters   []Chapter      `json:"chapters,omitempty"`
-	Loudness   float64        `json:"loudness,omitempty"` // LUFS integrated of the first sound track after processing
+	ID         MediaID           `json:"id"`
+	Asset      AssetID           `json:"asset,omitempty"` // empty for a slate
+	Revision   int               `json:"revision"`
+	Source     SourceID          `json:"source,omitempty"`  // what it was made from
+	Partial    bool              `json:"partial,omitempty"` // the first rendition alone: Asset.First
+	Loop       bool              `json:"loop,omitempty"`
+	NameKey    []byte            `json:"name_key"` // 32 random bytes: key of segment names
+	Nominal    timeline.Ticks    `json:"nominal"`
+	Last       timeline.Ticks    `json:"last"`
+	Count      int               `json:"count"` // segments; 0 for a Loop
+	Renditions []Rendition       `json:"renditions"`
+	Poster     string            `json:"poster,omitempty"`  // storage key, JPEG
+	Sprites    []string          `json:"sprites,omitempty"` // storage keys, JPEG, 10x10 tiles of 160x90, one each 10 s
+	Chapters   []Chapter         `json:"chapters,omitempty"`
+	Waveform   string            `json:"waveform,omitempty"` // storage key, JSON: see Waveform
+	Audio      map[string]string `json:"audio,omitempty"`    // language -> storage key of an .m4a file of the sound alone
+	Loudness   float64           `json:"loudness,omitempty"` // LUFS integrated of the first sound track after processing
 }
 
 // Chapter is a named point of a recording.
 type Chapter struct {
 	Start timeline.Ticks `json:"start"`
 	Title string         `json:"title"`
+}
+
+// Waveform is the loudness of a film over time, for drawing.
+type Waveform struct {
+	Step  float64 `json:"step"`  // seconds a value
+	Peaks []uint8 `json:"peaks"` // 0..255 of full scale, base64 in JSON
 }
 
 // MediaTimeBase is the media time of an entry's first frame (R158).

@@ -237,19 +237,42 @@ func (l *fileLibrary) UpdateAsset(_ context.Context, id vod.AssetID, change func
 
 func (l *fileLibrary) PutMedia(_ context.Context, m vod.Media) error {
 	return l.locked(func() error {
-		if err := l.write("media", string(m.ID), m); err != nil {
-			return err
-		}
 		if m.Asset == "" {
-			return nil
+			return l.write("media", string(m.ID), m)
 		}
 		var a vod.Asset
 		if err := l.read("asset", string(m.Asset), &a); err != nil {
 			return err
 		}
-		a.State, a.Media, a.Revision, a.Percent = vod.Ready, m.ID, m.Revision, 100
-		return l.write("asset", string(a.ID), a)
+		if m.Source != "" && m.Source != a.Source.ID {
+			return vod.ErrConflict
+		}
+		a.State, a.Media, a.Revision, a.Percent, a.First, a.Making = vod.Ready, m.ID, m.Revision, 100, "", ""
+		return errors.Join(l.write("media", string(m.ID), m), l.write("asset", string(a.ID), a))
 	})
+}
+
+func (l *fileLibrary) PutFirst(_ context.Context, m vod.Media) error {
+	return l.locked(func() error {
+		var a vod.Asset
+		if err := l.read("asset", string(m.Asset), &a); err != nil {
+			return err
+		}
+		if m.Source != a.Source.ID || a.State == vod.Ready {
+			return vod.ErrConflict
+		}
+		a.First = m.ID
+		return errors.Join(l.write("media", string(m.ID), m), l.write("asset", string(a.ID), a))
+	})
+}
+
+func (l *fileLibrary) PutReport(_ context.Context, r vod.Report) error {
+	return l.locked(func() error { return l.write("report", string(r.Source), r) })
+}
+
+func (l *fileLibrary) Report(_ context.Context, id vod.SourceID) (r vod.Report, err error) {
+	err = l.locked(func() error { return l.read("report", string(id), &r) })
+	return r, err
 }
 
 func (l *fileLibrary) Media(_ context.Context, id vod.MediaID) (m vod.Media, err error) {
