@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"reprise/vod/webvtt":      0,
 	"reprise/storage":         0,
 	"reprise/configs":         0,
+	"reprise/api/mail":        0,
 	"reprise/api/token":       0,
 	"reprise/api/web":         0,
 }
