@@ -18,6 +18,8 @@ type Config struct {
 	Ingest   Ingest   `koanf:"ingest"`
 	Stream   Stream   `koanf:"stream"`
 	Tokens   Tokens   `koanf:"tokens"`
+	Uploads  Uploads  `koanf:"uploads"`
+	Mail     Mail     `koanf:"mail"`
 }
 
 // Data is where the server keeps what it owns.
@@ -47,14 +49,56 @@ type Log struct {
 
 // Database is where rows are kept.
 type Database struct {
-	// DSN is the path of an SQLite file; empty: DATA/reprise.db. A secret, since
-	// the address of a database server holds a password.
+	// DSN is the path of an SQLite file, or the URL of a PostgreSQL database;
+	// empty: DATA/reprise.db. A secret, since a URL holds a password.
 	DSN string `koanf:"dsn" secret:"true"`
 }
 
 // Storage is where objects (films, segments) are kept.
 type Storage struct {
-	Dir string `koanf:"dir"` // empty: DATA/objects
+	Dir   string `koanf:"dir"` // of the disk store; empty: DATA/objects
+	S3    S3     `koanf:"s3"`
+	Cache Cache  `koanf:"cache"`
+}
+
+// S3 is an object store that speaks S3; with a bucket it takes the disk store's place.
+type S3 struct {
+	Bucket          string `koanf:"bucket"` // empty: objects lie on disk
+	Prefix          string `koanf:"prefix"`
+	Endpoint        string `koanf:"endpoint"` // empty: AWS
+	Region          string `koanf:"region"`
+	PathStyle       bool   `koanf:"pathStyle"`
+	CAFile          string `koanf:"caFile"`
+	AccessKeyID     string `koanf:"accessKeyId"` // empty, with the secret: the chain of AWS's SDK
+	SecretAccessKey string `koanf:"secretAccessKey" secret:"true"`
+	Encryption      string `koanf:"encryption"` // "", AES256, aws:kms
+	KMSKeyID        string `koanf:"kmsKeyId"`
+	StorageClass    string `koanf:"storageClass"`
+	PartSize        Size   `koanf:"partSize"`
+}
+
+// Cache is what is kept on this machine's disk of objects that lie on S3.
+type Cache struct {
+	Dir       string        `koanf:"dir"` // empty: DATA/cache
+	Size      Size          `koanf:"size"`
+	ReadAhead time.Duration `koanf:"readAhead"` // before a talk goes on air
+}
+
+// Uploads is what may come in, and for how long it may take.
+type Uploads struct {
+	Dir     string        `koanf:"dir"`     // unfinished files, with the disk store; empty: DATA/uploads
+	MaxSize Size          `koanf:"maxSize"` // of one file
+	Quota   Size          `koanf:"quota"`   // of one event, all originals
+	Expire  time.Duration `koanf:"expire"`  // an upload without a new byte is given up after this
+}
+
+// Mail is the server that takes our mail.
+type Mail struct {
+	Server   string `koanf:"server"` // host:port; empty: no mail is sent
+	TLS      string `koanf:"tls"`    // none starttls tls
+	Username string `koanf:"username"`
+	Password string `koanf:"password" secret:"true"`
+	From     string `koanf:"from"`
 }
 
 // Ingest is how recordings become media.
@@ -67,6 +111,9 @@ type Ingest struct {
 	MaxDuration time.Duration `koanf:"maxDuration"` // of one recording
 	MaxMemory   Size          `koanf:"maxMemory"`   // address space of one ffmpeg
 	Timeout     time.Duration `koanf:"timeout"`     // of one ffmpeg, beside 30 times the film's length
+	// CaptionCommand makes captions of a sound: a program and its arguments, in
+	// which {audio}, {language} and {output} are replaced. Empty: there is none.
+	CaptionCommand string `koanf:"captionCommand"`
 }
 
 // Stream is what viewers get.
@@ -90,6 +137,12 @@ func Default() Config {
 			DrainTimeout:   20 * time.Second,
 		},
 		Metrics: Metrics{Listen: "127.0.0.1:9090"},
+		Storage: Storage{
+			S3:    S3{PartSize: 16 * MiB},
+			Cache: Cache{Size: 20 * GiB, ReadAhead: 15 * time.Minute},
+		},
+		Uploads: Uploads{MaxSize: 64 * GiB, Quota: TiB, Expire: 7 * 24 * time.Hour},
+		Mail:    Mail{TLS: "starttls"},
 		Log:     Log{Level: "info", Format: "text"},
 		Ingest: Ingest{
 			FFmpeg:      "ffmpeg",

@@ -32,8 +32,9 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	paths, _ := Keys()
 	file := "\n" + Example()
 	for _, path := range paths {
-		_, tail, _ := strings.Cut(path, ".")
-		if !strings.Contains(file, "\n  "+tail+":") {
+		parts := strings.Split(path, ".")
+		name := parts[len(parts)-1]
+		if !strings.Contains(file, "\n"+strings.Repeat("  ", len(parts)-1)+name+":") {
 			t.Errorf("reprise.yaml does not name %s", path)
 		}
 	}
@@ -45,6 +46,8 @@ func TestShowComesBack(t *testing.T) {
 	want.HTTP.PublicURL = "https://video.example.org"
 	want.Stream.Depth = 90 * time.Minute
 	want.Ingest.MaxMemory = 1500 * MiB
+	want.Storage.S3.Bucket, want.Storage.S3.PathStyle = "films", true
+	want.Storage.Cache.ReadAhead = 20 * time.Minute
 	got, err := Load(write(t, Show(want)), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +105,10 @@ ingest:
 metrics: {listen: nowhere}
 tokens: {linkLife: 1m}
 rtsp: {}
+storage:
+  s3: {endpoint: "s3.example.org/films", pathStyle: perhaps, buckett: x, accessKeyId: me}
+uploads: {maxSize: 1KiB}
+mail: {server: smtp.example.org, from: nobody}
 `)
 	_, err := Load(file,
 		[]string{"REPRISE_HTTP_LISTENN=:2", "REPRISE_LOG_LEVEL_FILE=/x", "REPRISE_DATABASE_DSN_FILE=/nowhere/at/all",
@@ -122,6 +129,14 @@ rtsp: {}
 		`metrics.listen: "nowhere" is not host:port`,
 		"tokens.linkLife: 1m0s is not between",
 		"rtsp: no such key",
+		"storage.s3.buckett: no such key (did you mean storage.s3.bucket?)",
+		"storage.s3.endpoint: \"s3.example.org/films\" is not an address",
+		"storage.s3.bucket: the bucket's name is missing",
+		`storage.s3.pathStyle: "perhaps" is neither true nor false`,
+		"storage.s3.accessKeyId: accessKeyId and secretAccessKey go together",
+		"uploads.maxSize: 1KiB is not between",
+		`mail.server: "smtp.example.org" is not host:port`,
+		`mail.from: "nobody" is not an address`,
 		"REPRISE_HTTP_LISTENN: no such key",
 		"REPRISE_LOG_LEVEL_FILE: no such key",
 		"REPRISE_DATABASE_DSN_FILE: open /nowhere/at/all",

@@ -85,6 +85,12 @@ func assign(field reflect.Value, value any) error {
 		default:
 			return fmt.Errorf("a text is needed, not %s", describe(value))
 		}
+	case reflect.Bool:
+		b, err := strconv.ParseBool(strings.TrimSpace(fmt.Sprint(value)))
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", fmt.Sprint(value))
+		}
+		field.SetBool(b)
 	case reflect.Int:
 		n, err := strconv.Atoi(strings.TrimSpace(fmt.Sprint(value)))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,19 +20,24 @@ func Example() string { return example }
 // word that one is set.
 func Show(c Config) string {
 	var b strings.Builder
-	root, section := reflect.ValueOf(c), ""
+	root, open := reflect.ValueOf(c), []string(nil)
 	for _, k := range keys() {
-		head, tail, _ := strings.Cut(k.path, ".")
-		if head != section {
-			fmt.Fprintf(&b, "%s:\n", head)
-			section = head
+		path := strings.Split(k.path, ".")
+		sections, name := path[:len(path)-1], path[len(path)-1]
+		for depth, section := range sections {
+			if len(open) > depth && slices.Equal(open[:depth+1], sections[:depth+1]) {
+				continue
+			}
+			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("  ", depth), section)
 		}
+		open = sections
+		indent := strings.Repeat("  ", len(sections))
 		field := root.FieldByIndex(k.index)
 		if k.secret && field.String() != "" {
-			fmt.Fprintf(&b, "  # %s is set, and not shown\n", tail)
+			fmt.Fprintf(&b, "%s# %s is set, and not shown\n", indent, name)
 			continue
 		}
-		fmt.Fprintf(&b, "  %s: %s\n", tail, scalar(field))
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, name, scalar(field))
 	}
 	return b.String()
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"net"
+	"net/mail"
 	"net/url"
 	"slices"
 	"strconv"
@@ -29,6 +30,9 @@ func (c Config) Validate() error {
 	oneOf("log.level", c.Log.Level, fault, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, fault, "text", "json")
 	c.Ingest.validate(fault)
+	c.Storage.validate(fault)
+	c.Uploads.validate(fault)
+	c.Mail.validate(fault)
 	between("stream.depth", c.Stream.Depth, time.Minute, 24*time.Hour, fault)
 	between("tokens.linkLife", c.Tokens.LinkLife, time.Hour, 5*366*24*time.Hour, fault)
 	if c.Tokens.PlaybackLife != 0 {
@@ -79,6 +83,59 @@ func (i Ingest) validate(fault faultFunc) {
 		fault("ingest.maxMemory", "%s is not at least 1GiB: ffmpeg could not start", i.MaxMemory)
 	}
 	between("ingest.timeout", i.Timeout, time.Minute, 14*24*time.Hour, fault)
+}
+
+func (s Storage) validate(fault faultFunc) {
+	s3 := s.S3
+	if s3.Endpoint != "" {
+		u, err := url.Parse(s3.Endpoint)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+			fault("storage.s3.endpoint", "%q is not an address such as https://s3.example.org, without the bucket", s3.Endpoint)
+		}
+	}
+	if s3.Bucket == "" && (s3.Endpoint != "" || s3.AccessKeyID != "" || s3.SecretAccessKey != "") {
+		fault("storage.s3.bucket", "the bucket's name is missing: without it objects would lie on disk")
+	}
+	if (s3.AccessKeyID == "") != (s3.SecretAccessKey == "") {
+		fault("storage.s3.accessKeyId", "accessKeyId and secretAccessKey go together; leave out both to have them found by AWS's SDK")
+	}
+	oneOf("storage.s3.encryption", s3.Encryption, fault, "", "AES256", "aws:kms")
+	if s3.KMSKeyID != "" && s3.Encryption != "aws:kms" {
+		fault("storage.s3.kmsKeyId", "it needs encryption: aws:kms")
+	}
+	if s3.PartSize < 5*MiB || s3.PartSize > 5*GiB {
+		fault("storage.s3.partSize", "%s is not between 5MiB and 5GiB", s3.PartSize)
+	}
+	if s.Cache.Size < 256*MiB {
+		fault("storage.cache.size", "%s is not at least 256MiB", s.Cache.Size)
+	}
+	between("storage.cache.readAhead", s.Cache.ReadAhead, time.Minute, 24*time.Hour, fault)
+}
+
+func (u Uploads) validate(fault faultFunc) {
+	if u.MaxSize < MiB || u.MaxSize > 5*TiB {
+		fault("uploads.maxSize", "%s is not between 1MiB and 5TiB", u.MaxSize)
+	}
+	if u.Quota < u.MaxSize {
+		fault("uploads.quota", "%s is less than uploads.maxSize, %s", u.Quota, u.MaxSize)
+	}
+	between("uploads.expire", u.Expire, time.Hour, 90*24*time.Hour, fault)
+}
+
+func (m Mail) validate(fault faultFunc) {
+	oneOf("mail.tls", m.TLS, fault, "none", "starttls", "tls")
+	if m.Server == "" {
+		return
+	}
+	if host, _, err := net.SplitHostPort(m.Server); err != nil || host == "" {
+		fault("mail.server", "%q is not host:port, such as smtp.example.org:587", m.Server)
+	}
+	if a, err := mail.ParseAddress(m.From); err != nil || a.Address == "" {
+		fault("mail.from", "%q is not an address such as Conference <video@example.org>", m.From)
+	}
+	if m.Password != "" && m.TLS == "none" {
+		fault("mail.tls", "a password must not travel unencrypted: starttls or tls")
+	}
 }
 
 func listen(key, address string, fault faultFunc) {
