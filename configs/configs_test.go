@@ -149,8 +149,8 @@ mail: {server: smtp.example.org, from: nobody}
 			t.Errorf("not told: %s", word)
 		}
 	}
-	if len(faults) != 17 {
-		t.Errorf("%d faults, not 17:\n%v", len(faults), err)
+	if len(faults) != 25 {
+		t.Errorf("%d faults, not 25:\n%v", len(faults), err)
 	}
 }
 
