@@ -9,15 +9,18 @@ import (
 	"reprise/vod"
 )
 
-const assetColumns = `id, title, state, percent, verdict, findings, source, revision, media, created, updated`
+const assetColumns = `id, title, state, percent, verdict, findings, source, revision, media, created, updated,
+	progress, extras, history, first_media, making_media`
 
 func scanAsset(row scanner) (vod.Asset, error) {
 	var (
-		a                vod.Asset
-		findings, source string
-		created, updated int64
+		a                         vod.Asset
+		findings, source          string
+		progress, extras, history string
+		created, updated          int64
 	)
-	err := row.Scan(&a.ID, &a.Title, &a.State, &a.Percent, &a.Verdict, &findings, &source, &a.Revision, &a.Media, &created, &updated)
+	err := row.Scan(&a.ID, &a.Title, &a.State, &a.Percent, &a.Verdict, &findings, &source, &a.Revision, &a.Media, &created, &updated,
+		&progress, &extras, &history, &a.First, &a.Making)
 	if errors.Is(err, sql.ErrNoRows) {
 		return vod.Asset{}, vod.ErrNotFound
 	}
@@ -25,20 +28,22 @@ func scanAsset(row scanner) (vod.Asset, error) {
 		return vod.Asset{}, err
 	}
 	a.Created, a.Updated = instant(created), instant(updated)
-	return a, errors.Join(fromJSON(findings, &a.Findings), fromJSON(source, &a.Source))
+	err = errors.Join(fromJSON(findings, &a.Findings), fromJSON(source, &a.Source),
+		fromJSON(progress, &a.Progress), fromJSON(extras, &a.Extras), fromJSON(history, &a.History))
+	return a, err
 }
 
 // assetArgs returns the values of assetColumns.
 func assetArgs(a *vod.Asset) ([]any, error) {
-	findings, err := toJSON(a.Findings)
-	if err != nil {
-		return nil, err
+	var texts [5]string
+	for i, v := range []any{a.Findings, a.Source, a.Progress, a.Extras, a.History[max(0, len(a.History)-vod.MaxHistory):]} {
+		var err error
+		if texts[i], err = toJSON(v); err != nil {
+			return nil, err
+		}
 	}
-	source, err := toJSON(a.Source)
-	if err != nil {
-		return nil, err
-	}
-	return []any{a.ID, a.Title, a.State, a.Percent, a.Verdict, findings, source, a.Revision, a.Media, micros(a.Created), micros(a.Updated)}, nil
+	return []any{a.ID, a.Title, a.State, a.Percent, a.Verdict, texts[0], texts[1], a.Revision, a.Media, micros(a.Created), micros(a.Updated),
+		texts[2], texts[3], texts[4], a.First, a.Making}, nil
 }
 
 // CreateAsset implements vod.Library. Created and Updated are now when they are zero.
@@ -55,7 +60,7 @@ func (d *DB) CreateAsset(ctx context.Context, a vod.Asset) error {
 	}
 	err = d.write(ctx, func(tx *sql.Tx) error {
 		added, err := one(ctx, tx, `INSERT INTO asset (`+assetColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`, args...)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING`, args...)
 		if err != nil {
 			return err
 		}
@@ -81,20 +86,8 @@ func (d *DB) Asset(ctx context.Context, id vod.AssetID) (vod.Asset, error) {
 
 // Assets implements vod.Library.
 func (d *DB) Assets(ctx context.Context) ([]vod.Asset, error) {
-	rows, err := d.sql.QueryContext(ctx, `SELECT `+assetColumns+` FROM asset ORDER BY created, id`)
+	list, err := all(ctx, d.sql, scanAsset, `SELECT `+assetColumns+` FROM asset ORDER BY created, id`)
 	if err != nil {
-		return nil, fmt.Errorf("load assets: %w", err)
-	}
-	defer rows.Close()
-	var list []vod.Asset
-	for rows.Next() {
-		a, err := scanAsset(rows)
-		if err != nil {
-			return nil, fmt.Errorf("load assets: %w", err)
-		}
-		list = append(list, a)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("load assets: %w", err)
 	}
 	return list, nil
@@ -102,12 +95,11 @@ func (d *DB) Assets(ctx context.Context) ([]vod.Asset, error) {
 
 // UpdateAsset implements vod.Library; Updated becomes now. The id and Created
 // cannot be changed. Version is raised when playout can see the difference
-// (state, media), not for each percent of progress.
+// (title, state, media), not for each percent of progress.
 func (d *DB) UpdateAsset(ctx context.Context, id vod.AssetID, change func(*vod.Asset) error) (vod.Asset, error) {
 	var after vod.Asset
 	err := d.write(ctx, func(tx *sql.Tx) error {
-		// Reading by UPDATE locks the row on every engine.
-		before, err := scanAsset(tx.QueryRowContext(ctx, `UPDATE asset SET updated = updated WHERE id = $1 RETURNING `+assetColumns, id))
+		before, err := lockAsset(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -116,16 +108,8 @@ func (d *DB) UpdateAsset(ctx context.Context, id vod.AssetID, change func(*vod.A
 			return err
 		}
 		after.ID, after.Created, after.Updated = before.ID, before.Created, instant(micros(d.now()))
-		args, err := assetArgs(&after)
-		if err != nil {
+		if err := storeAsset(ctx, tx, &after); err != nil || !visible(&before, &after) {
 			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE asset SET title = $2, state = $3, percent = $4, verdict = $5,
-			findings = $6, source = $7, revision = $8, media = $9, created = $10, updated = $11 WHERE id = $1`, args...); err != nil {
-			return err
-		}
-		if before.State == after.State && before.Media == after.Media && before.Revision == after.Revision && before.Title == after.Title {
-			return nil
 		}
 		return raise(ctx, tx)
 	})
@@ -133,4 +117,27 @@ func (d *DB) UpdateAsset(ctx context.Context, id vod.AssetID, change func(*vod.A
 		return vod.Asset{}, fmt.Errorf("update asset %s: %w", id, err)
 	}
 	return after, nil
+}
+
+// lockAsset reads an asset that tx is about to change. Reading by UPDATE locks the row on every engine.
+func lockAsset(ctx context.Context, tx *sql.Tx, id vod.AssetID) (vod.Asset, error) {
+	return scanAsset(tx.QueryRowContext(ctx, `UPDATE asset SET updated = updated WHERE id = $1 RETURNING `+assetColumns, id))
+}
+
+// storeAsset writes an asset that lockAsset read.
+func storeAsset(ctx context.Context, tx *sql.Tx, a *vod.Asset) error {
+	args, err := assetArgs(a)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE asset SET title = $2, state = $3, percent = $4, verdict = $5,
+		findings = $6, source = $7, revision = $8, media = $9, created = $10, updated = $11,
+		progress = $12, extras = $13, history = $14, first_media = $15, making_media = $16 WHERE id = $1`, args...)
+	return err
+}
+
+// visible tells whether playout sees the difference.
+func visible(before, after *vod.Asset) bool {
+	return before.State != after.State || before.Title != after.Title ||
+		before.Media != after.Media || before.Revision != after.Revision || before.First != after.First
 }

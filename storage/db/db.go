@@ -32,8 +32,10 @@ type DB struct {
 }
 
 var (
-	_ vod.Library = (*DB)(nil)
-	_ event.Store = (*DB)(nil)
+	_ vod.Library   = (*DB)(nil)
+	_ vod.Uploads   = (*DB)(nil)
+	_ event.Store   = (*DB)(nil)
+	_ event.HandIns = (*DB)(nil)
 )
 
 // Open opens the database, makes and migrates it as needed, and returns it

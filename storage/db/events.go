@@ -118,20 +118,8 @@ func (d *DB) Event(ctx context.Context, id event.ID) (event.Event, error) {
 
 // Events implements event.Store.
 func (d *DB) Events(ctx context.Context) ([]event.Event, error) {
-	rows, err := d.sql.QueryContext(ctx, `SELECT id, version, body FROM event ORDER BY id`)
+	list, err := all(ctx, d.sql, scanEvent, `SELECT id, version, body FROM event ORDER BY id`)
 	if err != nil {
-		return nil, fmt.Errorf("load events: %w", err)
-	}
-	defer rows.Close()
-	var list []event.Event
-	for rows.Next() {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, fmt.Errorf("load events: %w", err)
-		}
-		list = append(list, e)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("load events: %w", err)
 	}
 	return list, nil

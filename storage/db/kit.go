@@ -57,6 +57,29 @@ func (d *DB) Version(ctx context.Context) (int64, error) {
 // scanner is a row being read: *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
+// all reads every row of a query; nil when there is none.
+func all[T any](ctx context.Context, from querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := from.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+// querier is where rows come from: *sql.DB or *sql.Tx.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // micros is an instant as it is stored; the zero time is 0, which no row of ours means otherwise.
 func micros(t time.Time) int64 {
 	if t.IsZero() {

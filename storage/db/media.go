@@ -15,26 +15,13 @@ import (
 // PutMedia implements vod.Library. The first media put under an id stays: media
 // never change. An older revision that arrives late does not displace a newer one.
 func (d *DB) PutMedia(ctx context.Context, m vod.Media) error {
-	bare := m
-	bare.Renditions = slices.Clone(m.Renditions)
-	for i := range bare.Renditions {
-		bare.Renditions[i].Segments = nil
-	}
-	body, err := toJSON(bare)
-	if err != nil {
-		return fmt.Errorf("put media %s: %w", m.ID, err)
-	}
-	err = d.write(ctx, func(tx *sql.Tx) error {
-		if m.Asset != "" {
-			if err := makeReady(ctx, tx, &m, micros(d.now())); err != nil {
-				return err
-			}
+	err := d.addMedia(ctx, &m, func(a *vod.Asset) error {
+		if a.Revision > m.Revision {
+			return nil
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO media (id, asset, revision, body, segments) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (id) DO NOTHING`, m.ID, sql.Null[vod.AssetID]{V: m.Asset, Valid: m.Asset != ""}, m.Revision, body, packSegments(m.Renditions)); err != nil {
-			return err
-		}
-		return raise(ctx, tx)
+		a.State, a.Percent, a.Progress = vod.Ready, 100, vod.Progress{}
+		a.Media, a.Revision, a.First, a.Making = m.ID, m.Revision, "", ""
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("put media %s: %w", m.ID, err)
@@ -42,21 +29,60 @@ func (d *DB) PutMedia(ctx context.Context, m vod.Media) error {
 	return nil
 }
 
-// makeReady puts the media on air for its asset, unless a later revision is there.
-func makeReady(ctx context.Context, tx *sql.Tx, m *vod.Media, now int64) error {
-	done, err := one(ctx, tx, `UPDATE asset SET state = $2, percent = 100, revision = $3, media = $4, updated = $5
-		WHERE id = $1 AND revision <= $3`, m.Asset, vod.Ready, m.Revision, m.ID, now)
-	if err != nil || done {
-		return err
-	}
-	var known bool
-	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM asset WHERE id = $1)`, m.Asset).Scan(&known); err != nil {
-		return err
-	}
-	if !known {
-		return fmt.Errorf("asset %s: %w", m.Asset, vod.ErrNotFound)
+// PutFirst implements vod.Library.
+func (d *DB) PutFirst(ctx context.Context, m vod.Media) error {
+	err := d.addMedia(ctx, &m, func(a *vod.Asset) error {
+		if a.State == vod.Ready {
+			return vod.ErrConflict
+		}
+		a.First = m.ID
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put first rendition %s: %w", m.ID, err)
 	}
 	return nil
+}
+
+// addMedia writes a media, once, and what it changes in its asset, if it has
+// one: ErrConflict when the asset's source is another by now.
+func (d *DB) addMedia(ctx context.Context, m *vod.Media, change func(*vod.Asset) error) error {
+	bare := *m
+	bare.Renditions = slices.Clone(m.Renditions)
+	for i := range bare.Renditions {
+		bare.Renditions[i].Segments = nil
+	}
+	body, err := toJSON(bare)
+	if err != nil {
+		return err
+	}
+	return d.write(ctx, func(tx *sql.Tx) error {
+		var a vod.Asset
+		if m.Asset != "" {
+			// The lock comes first: two who put the same id at once wait for each other here.
+			if a, err = lockAsset(ctx, tx, m.Asset); err != nil {
+				return fmt.Errorf("asset %s: %w", m.Asset, err)
+			}
+		}
+		added, err := one(ctx, tx, `INSERT INTO media (id, asset, revision, body, segments) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (id) DO NOTHING`, m.ID, sql.Null[vod.AssetID]{V: m.Asset, Valid: m.Asset != ""}, m.Revision, body, packSegments(m.Renditions))
+		if err != nil || !added {
+			return err
+		}
+		if m.Asset != "" {
+			if m.Source != "" && m.Source != a.Source.ID {
+				return vod.ErrConflict
+			}
+			if err := change(&a); err != nil {
+				return err
+			}
+			a.Updated = d.now()
+			if err := storeAsset(ctx, tx, &a); err != nil {
+				return err
+			}
+		}
+		return raise(ctx, tx)
+	})
 }
 
 // Media implements vod.Library.
