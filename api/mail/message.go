@@ -37,6 +37,7 @@ type Message struct {
 	Event    string // event.ID that it belongs to
 	HandIn   string // event.HandInID that it is about; empty: none
 	To       string // mail address, without a name
+	ReplyTo  string // mail address that answers go to; empty: the sender's
 	Language string // "fr" or "en": of the words in it
 	Subject  string
 	Text     string // plain text; emptied once sent, as it holds a personal link
