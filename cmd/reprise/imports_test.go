@@ -51,6 +51,7 @@ var allowed = map[string]map[string]string{
 		"reprise/vod":             "ids of media, findings in the programme",
 	},
 	"reprise/storage/db": {
+		"reprise/api/mail":        "implements its store",
 		"reprise/api/token":       "keeps its keys",
 		"reprise/event":           "implements its store",
 		"reprise/stream":          "implements its journal store",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"reprise/api/mail"
 	"reprise/event"
 	"reprise/vod"
 )
@@ -36,6 +37,7 @@ var (
 	_ vod.Uploads   = (*DB)(nil)
 	_ event.Store   = (*DB)(nil)
 	_ event.HandIns = (*DB)(nil)
+	_ mail.Store    = (*DB)(nil)
 )
 
 // Open opens the database, makes and migrates it as needed, and returns it

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,45 +36,30 @@ type uploadRow struct {
 	Expires     time.Time       `json:"expires,omitzero"`
 }
 
-func uploadBody(u *vod.Upload) (string, error) {
-	u.Created, u.Touched, u.Expires = u.Created.UTC(), u.Touched.UTC(), u.Expires.UTC()
-	return toJSON(uploadRow(*u))
-}
-
-func scanUpload(row scanner) (vod.Upload, error) {
-	var (
-		body string
-		u    uploadRow
-	)
-	err := row.Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return vod.Upload{}, vod.ErrNotFound
+func uploadRows() *documents[vod.Upload] {
+	return &documents[vod.Upload]{
+		table: "upload",
+		head: func(u *vod.Upload) (id, event *string, created *time.Time) {
+			return (*string)(&u.ID), &u.Event, &u.Created
+		},
+		pack: func(u *vod.Upload) (string, error) {
+			u.Created, u.Touched, u.Expires = u.Created.UTC(), u.Touched.UTC(), u.Expires.UTC()
+			return toJSON(uploadRow(*u))
+		},
+		unpack: func(body string, u *vod.Upload) error {
+			var row uploadRow
+			err := fromJSON(body, &row)
+			*u = vod.Upload(row)
+			return err
+		},
+		notFound: vod.ErrNotFound,
+		conflict: vod.ErrConflict,
 	}
-	if err != nil {
-		return vod.Upload{}, err
-	}
-	err = fromJSON(body, &u)
-	return vod.Upload(u), err
 }
 
 // CreateUpload implements vod.Uploads. Created is now when it is zero.
 func (d *DB) CreateUpload(ctx context.Context, u vod.Upload) error {
-	if u.Created.IsZero() {
-		u.Created = d.now()
-	}
-	body, err := uploadBody(&u)
-	if err != nil {
-		return fmt.Errorf("create upload: %w", err)
-	}
-	err = d.write(ctx, func(tx *sql.Tx) error {
-		added, err := one(ctx, tx, `INSERT INTO upload (id, event, created, body) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING`,
-			u.ID, u.Event, micros(u.Created), body)
-		if err == nil && !added {
-			err = vod.ErrConflict
-		}
-		return err
-	})
-	if err != nil {
+	if err := uploadRows().create(ctx, d, u); err != nil {
 		return fmt.Errorf("create upload: %w", err)
 	}
 	return nil
@@ -84,7 +67,7 @@ func (d *DB) CreateUpload(ctx context.Context, u vod.Upload) error {
 
 // Upload implements vod.Uploads.
 func (d *DB) Upload(ctx context.Context, id vod.UploadID) (vod.Upload, error) {
-	u, err := scanUpload(d.sql.QueryRowContext(ctx, `SELECT body FROM upload WHERE id = $1`, id))
+	u, err := uploadRows().get(ctx, d, string(id))
 	if err != nil {
 		return vod.Upload{}, fmt.Errorf("load upload: %w", err)
 	}
@@ -93,7 +76,7 @@ func (d *DB) Upload(ctx context.Context, id vod.UploadID) (vod.Upload, error) {
 
 // Uploads implements vod.Uploads.
 func (d *DB) Uploads(ctx context.Context, event string) ([]vod.Upload, error) {
-	list, err := all(ctx, d.sql, scanUpload, `SELECT body FROM upload WHERE event = $1 OR $1 = '' ORDER BY created, id`, event)
+	list, err := uploadRows().list(ctx, d, event)
 	if err != nil {
 		return nil, fmt.Errorf("load uploads: %w", err)
 	}
@@ -102,28 +85,11 @@ func (d *DB) Uploads(ctx context.Context, event string) ([]vod.Upload, error) {
 
 // UpdateUpload implements vod.Uploads. The id, the event and Created cannot be changed.
 func (d *DB) UpdateUpload(ctx context.Context, id vod.UploadID, change func(*vod.Upload) error) (vod.Upload, error) {
-	var after vod.Upload
-	err := d.write(ctx, func(tx *sql.Tx) error {
-		before, err := scanUpload(tx.QueryRowContext(ctx, `UPDATE upload SET event = event WHERE id = $1 RETURNING body`, id))
-		if err != nil {
-			return err
-		}
-		after = before
-		if err := change(&after); err != nil {
-			return err
-		}
-		after.ID, after.Event, after.Created = before.ID, before.Event, before.Created
-		body, err := uploadBody(&after)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE upload SET body = $2 WHERE id = $1`, id, body)
-		return err
-	})
+	u, err := uploadRows().update(ctx, d, string(id), change)
 	if err != nil {
 		return vod.Upload{}, fmt.Errorf("update upload: %w", err)
 	}
-	return after, nil
+	return u, nil
 }
 
 // DeleteUpload implements vod.Uploads.
