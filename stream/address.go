@@ -32,25 +32,35 @@ const (
 	Live      View = "live"      // the auditorium, now
 	StartOver View = "startover" // a talk on air, from its beginning
 	Replay    View = "replay"    // a talk that is over
+	Preview   View = "preview"   // a media by itself, whatever the hour: for those who made it
 )
 
 // Address names a presentation: a multivariant playlist and all beside it.
-// Live needs Auditorium, the others Talk; the other field is not looked at.
+// Live needs Auditorium and Language, StartOver and Replay Talk and Language,
+// Preview Media; the other fields are not looked at.
+//
+// The Event of a Preview says whose staff asks: they see the media of their
+// event and those of no event. Without one any media is shown, to somebody who
+// was given leave for just that one.
 type Address struct {
 	View       View
 	Event      event.ID
 	Auditorium event.AuditoriumID
 	Talk       event.TalkID
 	Language   event.Language
+	Media      vod.MediaID
 }
 
-// normal clears the field that the view does not look at, so that one
+// normal clears the fields that the view does not look at, so that one
 // presentation has one key.
 func (a Address) normal() Address {
-	if a.View == Live {
-		a.Talk = ""
-	} else {
-		a.Auditorium = ""
+	switch a.View {
+	case Live:
+		a.Talk, a.Media = "", ""
+	case Preview:
+		a.Auditorium, a.Talk, a.Language = "", "", ""
+	default:
+		a.Auditorium, a.Media = "", ""
 	}
 	return a
 }

@@ -23,6 +23,8 @@ const (
 
 	auditoriumPrefix = "aud:"
 	talkPrefix       = "talk:"
+	mediaPrefix      = "media:"
+	assetPrefix      = "asset:"
 )
 
 // AuditoriumScope returns the scope that opens one auditorium and the talks in it.
@@ -30,6 +32,12 @@ func AuditoriumScope(id string) string { return auditoriumPrefix + id }
 
 // TalkScope returns the scope that opens one talk.
 func TalkScope(id string) string { return talkPrefix + id }
+
+// MediaScope returns the scope that opens the preview of one media, whatever the hour.
+func MediaScope(id string) string { return mediaPrefix + id }
+
+// AssetScope returns the scope that opens the film of one asset as it was handed in.
+func AssetScope(id string) string { return assetPrefix + id }
 
 var (
 	// ErrInvalid is returned for a token that this server did not sign, or that is damaged.
@@ -70,6 +78,23 @@ func (c *Claims) MayTalk(auditorium, talk string) bool {
 	}
 	for _, s := range c.Scopes {
 		if s == WholeEvent || names(s, talkPrefix, talk) || names(s, auditoriumPrefix, auditorium) {
+			return true
+		}
+	}
+	return false
+}
+
+// MayMedia reports whether the token opens the preview of a media. What an
+// attendee holds does not: a preview knows no hour.
+func (c *Claims) MayMedia(id string) bool { return c.Staff || c.has(mediaPrefix, id) }
+
+// MayAsset reports whether the token opens the film of an asset as it was handed in.
+func (c *Claims) MayAsset(id string) bool { return c.Staff || c.has(assetPrefix, id) }
+
+// has reports whether one of the scopes is prefix + id.
+func (c *Claims) has(prefix, id string) bool {
+	for _, s := range c.Scopes {
+		if names(s, prefix, id) {
 			return true
 		}
 	}

@@ -382,6 +382,34 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// TestNobodyPreviewsByChance: what opens before its hour is opened by its own
+// scope or by staff, never by what attendees hold.
+func TestNobodyPreviewsByChance(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		scopes       string
+		staff        bool
+		media, asset bool
+	}{
+		{"", true, true, true},
+		{"event aud:main talk:m1 talk:a1 aud:m1", false, false, false},
+		{MediaScope("m1"), false, true, false},
+		{AssetScope("a1"), false, false, true},
+		{"media: asset: media:m asset:a1x media:m11 media:a1 asset:m1", false, false, false},
+	} {
+		c := &Claims{Scopes: strings.Fields(tt.scopes), Staff: tt.staff}
+		if c.MayMedia("m1") != tt.media || c.MayAsset("a1") != tt.asset {
+			t.Errorf("%q staff %v: media %v, asset %v", tt.scopes, tt.staff, c.MayMedia("m1"), c.MayAsset("a1"))
+		}
+		if !tt.staff && (c.MayMedia("") || c.MayAsset("")) {
+			t.Errorf("%q opens what has no name", tt.scopes)
+		}
+		if !tt.staff && tt.scopes[0] != 'e' && (c.MayAuditorium("m1") || c.MayTalk("m1", "a1")) {
+			t.Errorf("%q opens an auditorium or a talk", tt.scopes)
+		}
+	}
+}
+
 // TestProperties: whatever is minted verifies to the same claims until its
 // second, and no changed byte of it ever does.
 func TestProperties(t *testing.T) {
