@@ -18,9 +18,11 @@ type Library interface {
 	UpdateAsset(ctx context.Context, id AssetID, change func(*Asset) error) (Asset, error)
 	// PutMedia stores a finished media (a slate: m.Asset is empty). For a
 	// recording the asset becomes Ready with this Media and Revision in the
-	// same transaction, and its First and Making are cleared: unless it has
-	// another source by now (m.Source is not empty and not the asset's:
-	// ErrConflict, nothing is written). Putting the same id again is not an error.
+	// same transaction, and its First and Making are cleared. When m.Source is
+	// not empty that is ErrConflict, and nothing is written, if the asset has
+	// another source by now, or Making is another media's, or is nobody's and
+	// the asset is ready: what woke up late undoes nothing. Putting the same id
+	// again is not an error.
 	PutMedia(ctx context.Context, m Media) error
 	// PutFirst stores a Partial media and makes it the asset's First, in one
 	// transaction: unless the asset has another source by now, or is ready with

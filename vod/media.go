@@ -49,6 +49,7 @@ type Media struct {
 	Asset      AssetID           `json:"asset,omitempty"` // empty for a slate
 	Revision   int               `json:"revision"`
 	Source     SourceID          `json:"source,omitempty"`  // what it was made from
+	Extras     Extras            `json:"extras,omitzero"`   // what it was made with
 	Partial    bool              `json:"partial,omitempty"` // the first rendition alone: Asset.First
 	Loop       bool              `json:"loop,omitempty"`
 	NameKey    []byte            `json:"name_key"` // 32 random bytes: key of segment names

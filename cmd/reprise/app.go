@@ -83,7 +83,7 @@ func (a *app) build(ctx context.Context, cfg configs.Config, d deps) error {
 		return err
 	}
 	a.queue.Handle(ingestJob, cfg.Ingest.Workers, func(ctx context.Context, id string) error {
-		return a.process(ctx, vod.AssetID(id), func(vod.State, float64) {})
+		return a.process(ctx, vod.AssetID(id), nil)
 	})
 	secret, err := a.rows.Secret(ctx, "stream")
 	if err != nil {

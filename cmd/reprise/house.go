@@ -142,7 +142,7 @@ func (h *house) beginWork() error {
 
 // process makes an asset's media. One process at a time does so: a second one
 // waits, and finds the work done.
-func (h *house) process(ctx context.Context, id vod.AssetID, progress func(vod.State, float64)) error {
+func (h *house) process(ctx context.Context, id vod.AssetID, progress func(ingest.Step)) error {
 	lock, err := waitForLock(ctx, filepath.Join(h.cfg.Data.Dir, "locks", "asset-"+string(id)+".lock"), systemClock{})
 	if err != nil {
 		return err

@@ -216,9 +216,9 @@ func (h *house) bringIn(ctx context.Context, p program, file string, options ing
 	if err != nil {
 		return vod.Asset{}, explainFile(err)
 	}
-	err = h.process(ctx, asset.ID, func(s vod.State, percent float64) {
-		if s == vod.Probing || s == vod.Processing {
-			m.update(stageWord(s), percent/100)
+	err = h.process(ctx, asset.ID, func(s ingest.Step) {
+		if s.State == vod.Probing || s.State == vod.Processing {
+			m.update(stageWord(s.State), s.Percent/100)
 		}
 	})
 	if err != nil {

@@ -16,6 +16,9 @@ import (
 // never change. An older revision that arrives late does not displace a newer one.
 func (d *DB) PutMedia(ctx context.Context, m vod.Media) error {
 	err := d.addMedia(ctx, &m, func(a *vod.Asset) error {
+		if m.Source != "" && a.Making != m.ID && (a.Making != "" || a.State == vod.Ready) {
+			return vod.ErrConflict
+		}
 		if a.Revision > m.Revision {
 			return nil
 		}

@@ -34,6 +34,9 @@ type Config struct {
 	MaxDuration     time.Duration // longer films are refused; 12 hours
 	MaxDecodeErrors int           // more lines of decoder complaints and the film is refused; 12
 	SweepAge        time.Duration // what nothing names is removed when it is older; 1 hour; negative: at once
+
+	Node           string   // name of this machine, shown with the work it does
+	CaptionCommand []string // makes captions of a sound: {audio} (WAV, 16 kHz, mono), {language} and {output} (WebVTT) are filled in; empty: none
 }
 
 // Deps are the things an Ingester works with.
@@ -42,6 +45,17 @@ type Deps struct {
 	Store   storage.Store
 	Log     *slog.Logger
 	Now     func() time.Time
+
+	// Uploads are asked by Sweep, which leaves the bytes of uploads alone; nil: there are none.
+	Uploads vod.Uploads
+	// InUse lists media that are named outside the library: in journals. Sweep
+	// keeps their objects when the history of the asset has forgotten them. nil:
+	// all media ever made may be in use.
+	InUse func(context.Context) ([]vod.MediaID, error)
+	// Airs tells when an asset is first on air from now on; zero: nobody knows of
+	// a time. A film whose hour comes before its ladder can be ready gets a first
+	// rendition. nil: no film is in a hurry.
+	Airs func(context.Context, vod.AssetID) (time.Time, error)
 }
 
 // Ingester turns sources into media. Safe for concurrent use.
@@ -51,7 +65,11 @@ type Ingester struct {
 	store   storage.Store
 	log     *slog.Logger
 	now     func() time.Time
-	prlimit string // path of prlimit(1), empty when there is none
+	uploads vod.Uploads
+	inUse   func(context.Context) ([]vod.MediaID, error)
+	airs    func(context.Context, vod.AssetID) (time.Time, error)
+	prlimit string                          // path of prlimit(1), empty when there is none
+	space   func(dir string) (int64, error) // bytes free on a folder's disk
 
 	mu     sync.Mutex
 	active map[vod.MediaID]int  // media being made in this process: Sweep leaves them alone
@@ -88,6 +106,7 @@ func New(cfg Config, deps Deps) (*Ingester, error) {
 	}
 	g := &Ingester{
 		cfg: cfg, library: deps.Library, store: deps.Store, log: deps.Log, now: deps.Now,
+		uploads: deps.Uploads, inUse: deps.InUse, airs: deps.Airs, space: freeSpace,
 		active: map[vod.MediaID]int{}, assets: map[vod.AssetID]bool{},
 	}
 	if path, err := exec.LookPath("prlimit"); err == nil {

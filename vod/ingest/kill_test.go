@@ -50,7 +50,7 @@ func processOnce(dir string, id vod.AssetID) error {
 	if err != nil {
 		return err
 	}
-	return g.Process(context.Background(), id, func(s vod.State, percent float64) { fmt.Println("at", s, percent) })
+	return g.Process(context.Background(), id, func(s Step) { fmt.Println("at", s.State, s.Percent) })
 }
 
 // TestKilledAtAnyPoint kills the process that makes a film ready, at random

@@ -21,6 +21,13 @@ const (
 	sharePack      = 4
 )
 
+// Step is where the work on an asset stands.
+type Step struct {
+	State    vod.State
+	Percent  float64 // of State, 0..100
+	Progress vod.Progress
+}
+
 // Process makes an asset ready: probe, preflight, transcode or copy, package,
 // captions, poster, thumbnails, PutMedia. It may be killed at any point and
 // called again: finished steps are not repeated, nothing half-made is visible.
@@ -30,7 +37,7 @@ const (
 // and the error is nil. An error means that another attempt may succeed:
 // vod.ErrNotFound, ErrBusy, ctx's own, or one of disk, store and library.
 // progress may be nil; it is called from this goroutine and those of children, one at a time.
-func (g *Ingester) Process(ctx context.Context, id vod.AssetID, progress func(state vod.State, percent float64)) (err error) {
+func (g *Ingester) Process(ctx context.Context, id vod.AssetID, progress func(Step)) (err error) {
 	release, err := g.claim(id)
 	if err != nil {
 		return err
@@ -62,7 +69,7 @@ type work struct {
 	g        *Ingester
 	run      *run
 	asset    vod.Asset
-	tell     func(vod.State, float64)
+	tell     func(Step)
 	findings []vod.Finding
 	told     time.Time
 	probe    *Probe
@@ -100,7 +107,7 @@ func (w *work) process(ctx context.Context) (done bool, err error) {
 func (w *work) state(ctx context.Context, state vod.State, percent float64) error {
 	percent = math.Round(min(100, max(0, percent))*10) / 10
 	if w.tell != nil {
-		w.tell(state, percent)
+		w.tell(Step{State: state, Percent: percent})
 	}
 	now := w.g.now()
 	if percent > 0 && now.Sub(w.told) < time.Second {
@@ -152,7 +159,7 @@ func (w *work) refuse(ctx context.Context, findings []vod.Finding) error {
 		return fmt.Errorf("update asset: %w", err)
 	}
 	if w.tell != nil {
-		w.tell(vod.Failed, 0)
+		w.tell(Step{State: vod.Failed})
 	}
 	said := []string(nil)
 	if w.probe != nil {
@@ -314,7 +321,7 @@ func (w *work) finish(ctx context.Context, in *input) error {
 		return fmt.Errorf("put media: %w", err)
 	}
 	if w.tell != nil {
-		w.tell(vod.Ready, 100)
+		w.tell(Step{State: vod.Ready, Percent: 100})
 	}
 	return nil
 }

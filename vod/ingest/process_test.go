@@ -31,7 +31,8 @@ func TestProcessMakesAllRenditions(t *testing.T) {
 	a := w.add(film, AddOptions{Title: "La reprise"})
 	var states []vod.State
 	last := -1.0
-	err := w.Process(t.Context(), a.ID, func(s vod.State, percent float64) {
+	err := w.Process(t.Context(), a.ID, func(step Step) {
+		s, percent := step.State, step.Percent
 		if len(states) == 0 || states[len(states)-1] != s {
 			states, last = append(states, s), -1
 		}

@@ -244,7 +244,10 @@ func (l *fileLibrary) PutMedia(_ context.Context, m vod.Media) error {
 		if err := l.read("asset", string(m.Asset), &a); err != nil {
 			return err
 		}
-		if m.Source != "" && m.Source != a.Source.ID {
+		if l.read("media", string(m.ID), &vod.Media{}) == nil {
+			return nil
+		}
+		if m.Source != "" && (m.Source != a.Source.ID || a.Making != m.ID && (a.Making != "" || a.State == vod.Ready)) {
 			return vod.ErrConflict
 		}
 		a.State, a.Media, a.Revision, a.Percent, a.First, a.Making = vod.Ready, m.ID, m.Revision, 100, "", ""
