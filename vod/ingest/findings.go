@@ -65,8 +65,6 @@ var catalogue = map[string]words{
 		en: "The sound is coded as %[1]s, which this server cannot read. Export the video with AAC sound."},
 	"dolby-vision-only": {fatal: true, fr: "L’image n’existe qu’en Dolby Vision (profil 5), dont les couleurs seraient fausses sur les écrans ordinaires. Exportez la vidéo en SDR ou en HDR10.",
 		en: "The picture exists only as Dolby Vision (profile 5), whose colours would be wrong on ordinary screens. Export the video as SDR or HDR10."},
-	"no-picture": {fatal: true, fr: "Le fichier ne contient pas d’image animée\u00a0: c’est un enregistrement sonore.",
-		en: "The file holds no moving picture: it is a sound recording."},
 	"zero-length": {fatal: true, fr: "La vidéo ne dure rien\u00a0: elle ne contient aucune image.",
 		en: "The video lasts no time at all: it holds no picture."},
 	"undecodable": {fatal: true, fr: "L’image ne peut pas être décodée\u00a0: les données sont abîmées. Exportez le fichier de nouveau.",
@@ -83,6 +81,8 @@ var catalogue = map[string]words{
 		en: "Converting this video exceeded the time or memory allowed. Export it as H.264, 1920 × 1080 at most."},
 
 	// Remarks: the source is used, and this was done about it.
+	"no-picture": {fr: "Le fichier ne contient pas d’image animée, seulement du son\u00a0: il est diffusé avec une image fixe.",
+		en: "The file holds no moving picture, only sound: it is shown with a still picture."},
 	"end-missing": {fr: "La toute fin manque\u00a0: le fichier annonce %[1]s et contient %[2]s. Vérifiez les dernières secondes.",
 		en: "The very end is missing: the file announces %[1]s and holds %[2]s. Check the last seconds."},
 	"stopped-recording": {fr: "Le fichier s’arrête au milieu d’une donnée\u00a0: l’enregistrement a été interrompu. Vérifiez que la fin est bien la bonne.",

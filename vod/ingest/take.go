@@ -26,4 +26,5 @@ var (
 func (g *Ingester) Take(ctx context.Context, uploads vod.Uploads, id vod.UploadID) (Taken, error) {
 	return Taken{}, errUnbuilt
 }
+
 var errUnbuilt = errors.New("ingest: not built yet")

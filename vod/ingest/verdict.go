@@ -93,19 +93,7 @@ func judgeContainer(p *Probe) (found []vod.Finding) {
 	if encrypted {
 		return []vod.Finding{finding("encrypted")}
 	}
-	if p.Format == "" && len(found) > 0 && !hasKind(p.Movie, cmaf.Video) {
-		found = append(found, finding("no-picture"))
-	}
 	return found
-}
-
-func hasKind(m *cmaf.Movie, kind cmaf.Kind) bool {
-	for _, t := range m.Tracks {
-		if t.Kind == kind {
-			return true
-		}
-	}
-	return false
 }
 
 // judgeUnreadable says why nothing could be opened, by the best evidence there is.
@@ -241,6 +229,12 @@ func judgePicture(p *Probe, lost bool, l limits) (found []vod.Finding) {
 	add := func(code string, args ...any) { found = append(found, finding(code, args...)) }
 	if len(p.Video) == 0 {
 		add("no-picture")
+		if p.end() > l.duration {
+			add("too-long", span(p.end()), span(l.duration))
+		}
+		if p.end() < time.Second && !lost {
+			add("very-short", span(p.end()))
+		}
 		return found
 	}
 	v := &p.Video[0]
@@ -316,18 +310,24 @@ func judgeSound(p *Probe, sounds []sound) (found []vod.Finding) {
 			}
 		}
 	}
-	if len(p.Video) == 0 || refused(found) {
+	if refused(found) {
 		return found
 	}
 	if len(sounds) == 0 {
-		if len(found) == 0 {
+		switch {
+		case len(p.Video) == 0:
+			add("sound-undecodable")
+		case len(found) == 0:
 			add("no-sound")
 		}
 		return found
 	}
 	found = append(found, judgeLanguages(p, sounds)...)
 	for _, s := range sounds {
-		found = append(found, judgeTrack(&p.Video[0], s, of(s, sounds))...)
+		if len(p.Video) > 0 {
+			found = append(found, judgeTogether(&p.Video[0], s, of(s, sounds))...)
+		}
+		found = append(found, judgeTrack(s, of(s, sounds))...)
 	}
 	shortest, longest := time.Duration(math.MaxInt64), time.Duration(0)
 	for _, s := range sounds {
@@ -366,8 +366,28 @@ func judgeLanguages(p *Probe, sounds []sound) (found []vod.Finding) {
 	return found
 }
 
-// judgeTrack speaks of one sound track beside the picture.
-func judgeTrack(v *VideoTrack, s sound, name both) (found []vod.Finding) {
+// judgeTogether speaks of where one sound track begins and ends beside the picture.
+func judgeTogether(v *VideoTrack, s sound, name both) (found []vod.Finding) {
+	a := s.track
+	for _, test := range []struct {
+		is   bool
+		code string
+		args []any
+	}{
+		{a.First-v.First > 150*time.Millisecond, "sound-late", []any{name, span(a.First - v.First)}},
+		{v.First-a.First > 150*time.Millisecond, "picture-late", []any{span(v.First - a.First)}},
+		{v.End-a.End > time.Second, "sound-shorter", []any{name, span(v.End - a.End)}},
+		{a.End-v.End > time.Second, "sound-longer", []any{name, span(a.End - v.End)}},
+	} {
+		if test.is {
+			found = append(found, finding(test.code, test.args...))
+		}
+	}
+	return found
+}
+
+// judgeTrack speaks of one sound track by itself.
+func judgeTrack(s sound, name both) (found []vod.Finding) {
 	a := s.track
 	for _, test := range []struct {
 		is   bool
@@ -378,10 +398,6 @@ func judgeTrack(v *VideoTrack, s sound, name both) (found []vod.Finding) {
 		{a.Channels > 2, "surround", []any{name, a.Channels}},
 		{a.SampleRate > 0 && a.SampleRate < 32000 && a.Codec != "opus", "dull-sound", []any{name, a.SampleRate}},
 		{a.Codec == "aac" && strings.HasPrefix(a.Profile, "HE-AAC"), "low-rate-sound", []any{name, a.Profile}},
-		{a.First-v.First > 150*time.Millisecond, "sound-late", []any{name, span(a.First - v.First)}},
-		{v.First-a.First > 150*time.Millisecond, "picture-late", []any{span(v.First - a.First)}},
-		{v.End-a.End > time.Second, "sound-shorter", []any{name, span(v.End - a.End)}},
-		{a.End-v.End > time.Second, "sound-longer", []any{name, span(a.End - v.End)}},
 	} {
 		if test.is {
 			found = append(found, finding(test.code, test.args...))
