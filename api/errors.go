@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +59,10 @@ type answer struct {
 }
 
 // answers is the table. The first line whose error errors.Is finds wins.
-var answers = []answer{
+var answers = slices.Concat(watchAnswers, intakeAnswers)
+
+// watchAnswers is the half that concerns requests as such, and watching.
+var watchAnswers = []answer{
 	{err: errTokenMissing, status: http.StatusUnauthorized, code: "token-missing",
 		title:  [2]string{"Accès réservé", "Access by link only"},
 		detail: [2]string{"Cette adresse s’ouvre avec le lien personnel reçu de l’organisateur.", "This address opens with the personal link that the organizer sent."}},
@@ -142,8 +146,12 @@ var errGone = errors.New("replay over")
 // error that nobody foresaw: it must be logged.
 func answerTo(err error) (a answer, known bool) {
 	var gone *stream.Gone
-	if errors.As(err, &gone) {
+	var quota *UploadQuota
+	switch {
+	case errors.As(err, &gone):
 		err = errGone
+	case errors.As(err, &quota):
+		err = errQuota
 	}
 	for i := range answers {
 		if errors.Is(err, answers[i].err) {
@@ -202,6 +210,7 @@ func problem(err error, acceptLanguage, requestID string) (*Problem, answer) {
 	if errors.As(err, &early) {
 		p.OpensAt = instant(early.opens)
 	}
+	p.particulars(err)
 	return p, a
 }
 
@@ -228,7 +237,15 @@ func (a *answer) headers(h http.Header, lang int) {
 
 // writeProblem sends err as a problem and returns the problem for the log.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error, requestID string) *Problem {
+	return writeProblemStatus(w, r, err, requestID, 0)
+}
+
+// writeProblemStatus is writeProblem with another status than the table's, when it is not 0.
+func writeProblemStatus(w http.ResponseWriter, r *http.Request, err error, requestID string, status int) *Problem {
 	p, a := problem(err, r.Header.Get("Accept-Language"), requestID)
+	if status != 0 {
+		p.Status = status
+	}
 	body, jsonErr := json.Marshal(p)
 	if jsonErr != nil {
 		panic(jsonErr) // strings and numbers only

@@ -74,6 +74,7 @@ func (s *Server) register(a huma.API) huma.API {
 		Summary: "Exchange a link for a playlist", Description: "Returns the address of the presentation that fits now: the auditorium live, a talk from its beginning, or its replay."}, s.playback)
 	operate(a, huma.Operation{OperationID: "programme", Method: http.MethodGet, Path: apiPrefix + "/programme", Security: linked,
 		Summary: "The event's programme", Description: "Auditoriums and talks, with the state of each at this instant."}, s.programme)
+	s.registerIntake(a)
 	return a
 }
 
@@ -131,7 +132,9 @@ func (s *Server) transform(ctx huma.Context, status string, v any) (any, error) 
 	if code, convErr := strconv.Atoi(status); convErr == nil {
 		p.Status = code
 	}
-	p.Errors = faults
+	if faults != nil {
+		p.Errors = faults
+	}
 	a.headers(c.Response().Header(), p.lang)
 	c.Response().Header().Set("Cache-Control", noStore) // never by a second, as media is: it depends on who asks
 	if p.cause != nil {

@@ -24,7 +24,10 @@ func (s *Server) routes() error {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(io.Discard) // all that is logged goes through slog
 	e.HTTPErrorHandler = s.problem
-	e.Use(s.observe, harden, middleware.BodyLimit(bodyLimit))
+	// Operations have limits of their own, each its: huma's, or those of uploads.
+	e.Use(s.observe, harden, middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: bodyLimit, Skipper: func(c echo.Context) bool {
+		return strings.HasPrefix(c.Request().URL.Path, apiPrefix+"/")
+	}}))
 	e.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", s.healthz)
 	e.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", s.readyz)
 	s.echo = e
@@ -32,6 +35,7 @@ func (s *Server) routes() error {
 	if s.spec, err = s.operations(); err != nil {
 		return err
 	}
+	s.mountUploads()
 	web, err := newSite(s.deps.Web)
 	if err != nil {
 		return err

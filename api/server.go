@@ -30,6 +30,13 @@ type Config struct {
 	DrainDelay time.Duration
 	// DrainTimeout is how long a stopping server lets running answers finish. Zero: 30 s.
 	DrainTimeout time.Duration
+	// BaseURL is what links begin with, without a slash at the end.
+	BaseURL string
+	// TermsFR and TermsEN are what speakers agree to when they hand in a film.
+	// Both empty: the text that comes with the program.
+	TermsFR, TermsEN string
+	// UploadQuota and UploadSize bound all originals of one event, and one file, in bytes. Zero: not said.
+	UploadQuota, UploadSize int64
 }
 
 // Playout is what the server needs of stream.Playout.
@@ -50,7 +57,7 @@ var (
 	_ Keyring = (*token.Keyring)(nil)
 )
 
-// Deps is what the server works with. All but Ready are required.
+// Deps is what the server works with. All but Intake and Ready are required.
 type Deps struct {
 	Playout  Playout
 	Keyring  Keyring
@@ -62,6 +69,9 @@ type Deps struct {
 	// Wait returns nil at the instant until by the clock of Now, or the
 	// context's error if that ends first.
 	Wait func(ctx context.Context, until time.Time) error
+	// Intake is what films come in by. Nil: this server only plays, and the
+	// operations on films answer 503.
+	Intake *Intake
 	// Ready says why the server cannot serve yet; nil: it always can.
 	Ready func(ctx context.Context) error
 }
@@ -86,7 +96,9 @@ type Server struct {
 	metrics  *metrics
 	gate     *gate
 	echo     *echo.Echo
-	spec     []byte // openapi.json
+	spec     []byte  // openapi.json
+	in       *Intake // deps.Intake; nil: this server only plays
+	terms    terms
 
 	unready  atomic.Bool // /readyz says 503
 	draining atomic.Bool // blocking reloads are released
@@ -103,6 +115,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 			return nil, fmt.Errorf("api: no %s", name)
 		}
 	}
+	if err := deps.Intake.validate(); err != nil {
+		return nil, err
+	}
 	if cfg.DrainTimeout == 0 {
 		cfg.DrainTimeout = drainTimeout
 	}
@@ -110,7 +125,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	s := &Server{cfg: cfg, deps: deps, log: deps.Log, registry: deps.Registry, metrics: m}
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, registry: deps.Registry, metrics: m, in: deps.Intake, terms: newTerms(cfg.TermsFR, cfg.TermsEN)}
 	var stopping context.Context
 	stopping, s.drain = context.WithCancel(context.Background())
 	filer, _ := deps.Objects.(storage.Filer)

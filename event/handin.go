@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -31,11 +32,20 @@ type HandIn struct {
 
 // Open tells whether a film may be handed in at now: has is true when there is one to replace.
 func (h *HandIn) Open(now time.Time, has bool) bool {
-	until := h.Deadline
+	return h.Revoked.IsZero() && now.Before(h.Until(has))
+}
+
+// Until returns when it closes: has is true when there is a film to replace.
+func (h *HandIn) Until(has bool) time.Time {
 	if has && !h.Lock.IsZero() {
-		until = h.Lock
+		return h.Lock
 	}
-	return h.Revoked.IsZero() && now.Before(until)
+	return h.Deadline
+}
+
+// Covers tells whether the film is for language l.
+func (h *HandIn) Covers(l Language) bool {
+	return len(h.Languages) == 0 || slices.Contains(h.Languages, l)
 }
 
 // HandIns is the store of hand-ins; storage/db implements it. ErrNotFound and ErrConflict as in Store.

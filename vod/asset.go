@@ -77,6 +77,7 @@ type Source struct {
 	Captions    []Captions `json:"captions,omitempty"`
 	Language    string     `json:"language,omitempty"` // language of untagged sound, if the uploader said
 	By          string     `json:"by,omitempty"`       // who handed it in, as people know them
+	Event       string     `json:"event,omitempty"`    // event.ID that it was handed in for: others do not see it; empty: brought by the operator, for any
 	Chapters    []Chapter  `json:"chapters,omitempty"` // found in the file
 	Preview     string     `json:"preview,omitempty"`  // storage key of an MP4 file that browsers play as it is (it may be Object itself); empty: not made yet
 }

@@ -48,7 +48,9 @@ var allowed = map[string]map[string]string{
 		"reprise/storage":         "segments are ranges of objects, sent by sendfile",
 		"reprise/stream":          "playlists and files come from the playout",
 		"reprise/stream/timeline": "target duration and lead, for waiting and caching",
-		"reprise/vod":             "ids of media, findings in the programme",
+		"reprise/vod":             "assets, media, uploads; findings in the programme",
+		"reprise/vod/ingest":      "what is done to recordings: captions, transcripts; its errors in the table",
+		"reprise/vod/webvtt":      "cues, from and to JSON and files",
 	},
 	"reprise/storage/db": {
 		"reprise/api/mail":        "implements its store",

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"reprise/event"
+	"reprise/vod"
+	"reprise/vod/ingest"
+)
+
+// What operations on films refuse.
+var (
+	errStaffOnly     = errors.New("for organizers only")
+	errSpeakerOnly   = errors.New("for hand-in links only")
+	errRevoked       = errors.New("hand-in link revoked")
+	errHandInClosed  = errors.New("hand-in closed")
+	errTermsMissing  = errors.New("terms not accepted")
+	errTermsChanged  = errors.New("terms changed meanwhile")
+	errAssetInUse    = errors.New("asset is named by a talk")
+	errNothingToStop = errors.New("nothing to cancel")
+	errWorking       = errors.New("work goes on already")
+	errNotMade       = errors.New("nothing is made of this film yet")
+	errStale         = errors.New("changed meanwhile")
+	errCondition     = errors.New("If-Match is missing")
+	errInUseNow      = errors.New("somebody changes this right now")
+	errPicture       = errors.New("picture cannot be read")
+	errLanguage      = errors.New("not a language of the event")
+	errUploadDone    = errors.New("upload is complete already")
+)
+
+// intakeAnswers is the second half of the table in errors.go: what concerns films on their way in.
+var intakeAnswers = []answer{
+	{err: errStaffOnly, status: http.StatusForbidden, code: "staff-only",
+		title:  [2]string{"Réservé à l’organisation", "For organizers only"},
+		detail: [2]string{"Ceci s’ouvre avec le lien de la régie, que l’organisateur garde pour lui.", "This opens with the link of the organizers’ desk."}},
+	{err: errSpeakerOnly, status: http.StatusForbidden, code: "speaker-only",
+		title:  [2]string{"Réservé aux intervenants", "For speakers only"},
+		detail: [2]string{"Ceci s’ouvre avec le lien de dépôt envoyé à l’intervenant.", "This opens with the hand-in link that was sent to the speaker."}},
+	{err: errRevoked, status: http.StatusGone, code: "hand-in-revoked",
+		title:  [2]string{"Lien retiré", "Link withdrawn"},
+		detail: [2]string{"L’organisateur a retiré ce lien de dépôt. Demandez-lui-en un nouveau.", "The organizer has withdrawn this hand-in link. Ask for a new one."}},
+	{err: errHandInClosed, status: http.StatusGone, code: "hand-in-closed",
+		title:  [2]string{"Dépôt clos", "Hand-in closed"},
+		detail: [2]string{"Le délai est passé\u00a0: la vidéo ne peut plus être déposée ni remplacée. Écrivez à l’organisateur.", "The time is over: the film can no longer be handed in or replaced. Write to the organizer."}},
+	{err: errTermsMissing, status: http.StatusForbidden, code: "terms-not-accepted",
+		title:  [2]string{"Conditions à accepter", "Terms to accept"},
+		detail: [2]string{"Acceptez d’abord les conditions de dépôt sur la page.", "Accept the terms on the page first."}},
+	{err: errTermsChanged, status: http.StatusConflict, code: "terms-changed",
+		title:  [2]string{"Conditions modifiées", "Terms changed"},
+		detail: [2]string{"Les conditions ont changé entre-temps\u00a0: rechargez la page pour les lire.", "The terms have changed meanwhile: reload the page to read them."}},
+	{err: errAssetInUse, status: http.StatusConflict, code: "asset-in-use",
+		title:  [2]string{"Vidéo utilisée", "Film in use"},
+		detail: [2]string{"Une intervention montre cette vidéo, ou l’a montrée\u00a0: retirez-la d’abord du programme.", "A talk shows this film, or has shown it: take it off the programme first."}},
+	{err: errNothingToStop, status: http.StatusConflict, code: "nothing-to-cancel",
+		title:  [2]string{"Rien à interrompre", "Nothing to cancel"},
+		detail: [2]string{"Aucun travail n’est en cours ni en attente pour cette vidéo.", "No work is going on or waiting for this film."}},
+	{err: errWorking, status: http.StatusConflict, code: "already-working",
+		title:  [2]string{"Travail en cours", "Work goes on already"},
+		detail: [2]string{"Cette vidéo est déjà en cours de traitement.", "This film is being processed already."}},
+	{err: errNotMade, status: http.StatusNotFound, code: "not-made-yet",
+		title:  [2]string{"Pas encore prête", "Not made yet"},
+		detail: [2]string{"Rien n’est encore fait de cette vidéo\u00a0: attendez la fin du traitement.", "Nothing is made of this film yet: wait until it has been processed."}},
+	{err: errStale, status: http.StatusPreconditionFailed, code: "changed-meanwhile",
+		title:  [2]string{"Modifié entre-temps", "Changed meanwhile"},
+		detail: [2]string{"Quelqu’un d’autre l’a modifié entre-temps\u00a0: rechargez avant de recommencer.", "Somebody else has changed this meanwhile: load it again before you go on."}},
+	{err: errCondition, status: http.StatusPreconditionRequired, code: "condition-missing",
+		title:  [2]string{"Condition absente", "Condition missing"},
+		detail: [2]string{"Envoyez dans If-Match l’ETag reçu à la lecture, pour ne pas effacer le travail d’un autre.", "Send the ETag that you read in If-Match, so that nobody’s work is overwritten."}},
+	{err: errInUseNow, status: http.StatusConflict, code: "busy", retry: 2,
+		title:  [2]string{"Occupé", "Busy"},
+		detail: [2]string{"Quelqu’un d’autre le modifie en ce moment\u00a0: réessayez dans quelques secondes.", "Somebody else is changing this right now: try again in a few seconds."}},
+	{err: errPicture, status: http.StatusUnprocessableEntity, code: "picture-unreadable",
+		title:  [2]string{"Image illisible", "Picture cannot be read"},
+		detail: [2]string{"Ce n’est pas une image JPEG ou PNG lisible, de 320 à 8192 points de côté.", "This is not a readable JPEG or PNG picture of 320 to 8192 pixels a side."}},
+	{err: errLanguage, status: http.StatusUnprocessableEntity, code: "unknown-language",
+		title:  [2]string{"Langue inconnue", "Unknown language"},
+		detail: [2]string{"Cette langue n’est pas une langue de l’événement.", "This is not a language of the event."}},
+	{err: errUploadDone, status: http.StatusConflict, code: "upload-complete",
+		title:  [2]string{"Envoi terminé", "Upload complete"},
+		detail: [2]string{"Cet envoi est déjà terminé.", "This upload is complete already."}},
+	{err: ErrUploadTooLarge, status: http.StatusRequestEntityTooLarge, code: "upload-too-large",
+		title:  [2]string{"Fichier trop gros", "File too large"},
+		detail: [2]string{"Ce fichier dépasse la taille permise. Exportez la vidéo en MP4 (H.264), 1080p.", "This file is larger than what is allowed. Export the film as MP4 (H.264), 1080p."}},
+	{err: errQuota, status: http.StatusRequestEntityTooLarge, code: "quota-exceeded",
+		title:  [2]string{"Plus de place", "No room left"},
+		detail: [2]string{"L’espace réservé à l’événement est plein. Prévenez l’organisateur.", "The room set aside for the event is full. Tell the organizer."}},
+	{err: ErrUploadExpired, status: http.StatusGone, code: "upload-expired",
+		title:  [2]string{"Envoi expiré", "Upload expired"},
+		detail: [2]string{"Cet envoi est resté trop longtemps interrompu et a été effacé. Recommencez-le.", "This upload was interrupted for too long and is removed. Begin it again."}},
+	{err: ErrUploadChecksum, status: http.StatusUnprocessableEntity, code: "upload-checksum",
+		title:  [2]string{"Fichier altéré", "File damaged"},
+		detail: [2]string{"Les données reçues ne sont pas celles annoncées. Envoyez le fichier de nouveau.", "The data that arrived is not what was announced. Send the file again."}},
+	{err: ErrUploadName, status: http.StatusUnprocessableEntity, code: "file-name",
+		title:  [2]string{"Nom de fichier refusé", "File name refused"},
+		detail: [2]string{"Le nom du fichier est vide, trop long, ou contient des caractères interdits. Renommez-le.", "The file’s name is empty, too long, or holds characters that are not allowed. Rename it."}},
+	{err: ErrUploadBusy, status: http.StatusLocked, code: "upload-busy", retry: 2,
+		title:  [2]string{"Envoi occupé", "Upload busy"},
+		detail: [2]string{"Une autre connexion écrit dans cet envoi\u00a0: réessayez dans un instant.", "Another connection is writing to this upload: try again in a moment."}},
+	{err: ErrUploadOffset, status: http.StatusConflict, code: "upload-offset",
+		title:  [2]string{"Reprise décalée", "Wrong offset"},
+		detail: [2]string{"L’envoi ne reprend pas là où il s’est arrêté\u00a0: demandez sa position.", "The upload does not go on where it stopped: ask for its offset."}},
+	{err: ErrUploadMalformed, status: http.StatusBadRequest, code: "upload-malformed",
+		title:  [2]string{"Envoi illisible", "Malformed upload"},
+		detail: [2]string{"La demande ne suit pas le protocole tus 1.0.", "The request does not follow the tus 1.0 protocol."}},
+	{err: ErrNoJob, status: http.StatusNotFound, code: "not-found",
+		title:  [2]string{"Introuvable", "Not found"},
+		detail: [2]string{"Il n’y a rien à cette adresse.", "There is nothing at this address."}},
+	{err: ingest.ErrCaptions, status: http.StatusUnprocessableEntity, code: "captions-unreadable",
+		title:  [2]string{"Sous-titres illisibles", "Captions cannot be read"},
+		detail: [2]string{"Aucun sous-titre n’a pu être lu. Envoyez un fichier WebVTT, SRT ou TTML.", "No caption could be read. Send a WebVTT, SRT or TTML file."}},
+	{err: ingest.ErrCaptionsSize, status: http.StatusRequestEntityTooLarge, code: "too-large",
+		title:  [2]string{"Fichier trop gros", "File too large"},
+		detail: [2]string{"Les sous-titres dépassent 16\u00a0Mio.", "The captions are over 16 MiB."}},
+	{err: ingest.ErrLanguage, status: http.StatusUnprocessableEntity, code: "unknown-language",
+		title:  [2]string{"Langue inconnue", "Unknown language"},
+		detail: [2]string{"Ce n’est pas une langue (BCP 47)\u00a0: «\u00a0fr\u00a0», «\u00a0en\u00a0»…", "This is not a language (BCP 47): “fr”, “en”…"}},
+	{err: ingest.ErrNoCaptions, status: http.StatusNotFound, code: "captions-missing",
+		title:  [2]string{"Pas de sous-titres", "No captions"},
+		detail: [2]string{"La vidéo n’a pas de sous-titres dans cette langue.", "The film has no captions in this language."}},
+	{err: ingest.ErrNoCommand, status: http.StatusConflict, code: "no-captions-command",
+		title:  [2]string{"Sous-titrage automatique absent", "No automatic captions"},
+		detail: [2]string{"Aucun programme de sous-titrage automatique n’est configuré sur ce serveur.", "No command for automatic captions is configured on this server."}},
+	{err: ingest.ErrNoSound, status: http.StatusConflict, code: "sound-missing",
+		title:  [2]string{"Pas de son", "No sound"},
+		detail: [2]string{"La vidéo n’a pas de son dans cette langue, ou il n’est pas encore prêt.", "The film has no sound in this language, or it is not ready yet."}},
+	{err: event.ErrConflict, status: http.StatusConflict, code: "conflict", retry: 1,
+		title:  [2]string{"Modifié en même temps", "Changed at the same time"},
+		detail: [2]string{"Le programme change en ce moment\u00a0: réessayez.", "The programme is changing right now: try again."}},
+	{err: vod.ErrConflict, status: http.StatusConflict, code: "conflict", retry: 1,
+		title:  [2]string{"Modifié en même temps", "Changed at the same time"},
+		detail: [2]string{"La vidéo change en ce moment\u00a0: réessayez.", "The film is changing right now: try again."}},
+}
+
+// errQuota stands for *UploadQuota in the table.
+var errQuota = errors.New("quota exceeded")
+
+// inUse is errAssetInUse with the talks that name the asset.
+type inUse struct{ talks []event.TalkID }
+
+func (*inUse) Error() string { return errAssetInUse.Error() }
+func (*inUse) Unwrap() error { return errAssetInUse }
+
+// invalid is errUnprocessable with what is wrong, for a rule that a schema cannot say.
+type invalid struct{ faults []Fault }
+
+func (*invalid) Error() string { return errUnprocessable.Error() }
+func (*invalid) Unwrap() error { return errUnprocessable }
+
+// wrong returns an invalid of one fault.
+func wrong(location, message string) error { return &invalid{[]Fault{{location, message}}} }
+
+// closed is errHandInClosed with the instant.
+type closed struct{ since time.Time }
+
+func (*closed) Error() string { return errHandInClosed.Error() }
+func (*closed) Unwrap() error { return errHandInClosed }
+
+// particulars adds to a problem what its error knows beside its kind.
+func (p *Problem) particulars(err error) {
+	var faulty *invalid
+	if errors.As(err, &faulty) {
+		p.Errors = faulty.faults
+	}
+	var used *inUse
+	if errors.As(err, &used) {
+		for _, t := range used.talks {
+			p.Errors = append(p.Errors, Fault{Location: "talk", Message: string(t)})
+		}
+	}
+	var over *closed
+	if errors.As(err, &over) && !over.since.IsZero() {
+		p.Until = instant(over.since)
+	}
+	var quota *UploadQuota
+	if errors.As(err, &quota) {
+		p.Detail += " " + [2]string{
+			fmt.Sprintf("(%s sur %s)", gigabytes(quota.Used, french), gigabytes(quota.Limit, french)),
+			fmt.Sprintf("(%s of %s)", gigabytes(quota.Used, english), gigabytes(quota.Limit, english)),
+		}[p.lang]
+	}
+}
+
+// gigabytes prints bytes for people.
+func gigabytes(n int64, lang int) string {
+	text := strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64)
+	if lang == french {
+		return strings.Replace(text, ".", ",", 1) + "\u00a0Gio"
+	}
+	return text + "\u00a0GiB"
+}
