@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"strconv"
@@ -29,6 +30,8 @@ type level struct {
 	Peak     float64 `json:"peak"`     // dBTP
 	Left     float64 `json:"left"`     // dB RMS
 	Right    float64 `json:"right"`
+
+	heard *heard // of the samples as they came; nil when only the outcome of a treatment was measured
 }
 
 // treatment is what is done to a sound track, decided from its level.
@@ -100,13 +103,15 @@ func treat(l level, channels int) treatment {
 			t.Side = "left"
 		case l.Right-l.Left > oneSidedBy:
 			t.Side = "right"
+		case l.opposed():
+			t.Side = "left" // both together would be silence on a telephone
 		}
 	}
 	if l.Loudness <= silenceBelow {
 		return t
 	}
 	t.Gain = targetLoudness - l.Loudness
-	if t.Side != "" {
+	if t.Side != "" && !l.opposed() {
 		t.Gain -= doubled
 		t.After += doubled
 	}
@@ -116,6 +121,8 @@ func treat(l level, channels int) treatment {
 	return t
 }
 
+func (l *level) opposed() bool { return l.heard != nil && l.heard.Opposed }
+
 // judgeLevels says what is wrong with how loud the sound is.
 func judgeLevels(sounds []sound, levels []level, treatments []treatment) (found []vod.Finding) {
 	for i, l := range levels {
@@ -124,9 +131,10 @@ func judgeLevels(sounds []sound, levels []level, treatments []treatment) (found 
 			found = append(found, finding("silent", name))
 			continue
 		}
-		if treatments[i].Side != "" {
+		if treatments[i].Side != "" && !l.opposed() {
 			found = append(found, finding("one-sided", name))
 		}
+		found = append(found, judgeHeard(name, l, sounds[i].track.Channels, treatments[i])...)
 		wanted := targetLoudness - l.Loudness
 		switch {
 		case wanted > mostGain+1:
@@ -134,6 +142,9 @@ func judgeLevels(sounds []sound, levels []level, treatments []treatment) (found 
 		case l.Loudness < quietBelow:
 			found = append(found, finding("quiet", name, oneDecimal(l.Loudness)))
 		}
+	}
+	if len(levels) > 0 && levels[0].Loudness > silenceBelow {
+		found = append(found, judgeEdges(levels[0].heard)...)
 	}
 	return found
 }
@@ -144,36 +155,45 @@ func oneDecimal(f float64) both {
 }
 
 // measure decodes the sound tracks and measures them as they would be
-// played: as two channels, after what treatments (nil: none) do.
+// played: as two channels, after what treatments do. With no treatments (nil)
+// it also listens to the samples as they are in the source.
 func (g *Ingester) measure(ctx context.Context, in *input, sounds []sound, treatments []treatment, progress func(float64)) ([]level, error) {
 	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "level+info", "-nostats", "-progress", "pipe:1"}, reading(g.cfg.Threads)...)
 	args = append(args, "-vn", "-sn", "-dn", "-i", film)
 	levels := make([]level, len(sounds))
+	var meters []*soundMeter
+	var sinks []io.Writer
+	var outputs []string
+	var length time.Duration
 	for i, s := range sounds {
 		levels[i] = level{Loudness: nothing, Peak: nothing, Left: nothing, Right: nothing}
-		var t treatment
-		if treatments != nil {
-			t = treatments[i]
-		}
-		chain := soundChain(s.track, t) + fmt.Sprintf(",ebur128@m%d=framelog=verbose:peak=true,astats@s%d=measure_perchannel=RMS_level:measure_overall=none", i, i)
-		args = append(args, "-filter_complex", fmt.Sprintf("[0:%d]%s[m%d]", s.track.Index, chain, i))
-	}
-	for i := range sounds {
-		args = append(args, "-map", fmt.Sprintf("[m%d]", i), "-f", "null", "-")
-	}
-	var length time.Duration
-	for _, s := range sounds {
 		length = max(length, s.track.End)
+		outputs = append(outputs, "-map", fmt.Sprintf("[m%d]", i), "-f", "null", "-")
+		if treatments != nil {
+			args = append(args, "-filter_complex", fmt.Sprintf("[0:%d]%s,ebur128@m%d=framelog=verbose:peak=true,astats@s%d=measure_perchannel=RMS_level:measure_overall=none[m%d]",
+				s.track.Index, soundChain(s.track, treatments[i]), i, i, i))
+			continue
+		}
+		args = append(args, "-filter_complex", fmt.Sprintf("[0:%d]asplit=2[c%d][t%d];[c%d]%s,ebur128@m%d=framelog=verbose:peak=true[m%d];[t%d]%s[p%d]",
+			s.track.Index, i, i, i, soundChain(s.track, treatment{}), i, i, i, tapChain(s.track), i))
+		outputs = append(outputs, "-map", fmt.Sprintf("[p%d]", i), "-f", "s16le", sinkName(1, i))
+		meters = append(meters, newSoundMeter(s.track.SampleRate, s.track.Channels))
+		sinks = append(sinks, meters[i])
 	}
 	reader := levelReader{levels: levels}
-	err := g.run(ctx, child{
-		path: g.cfg.FFmpeg, args: args, files: []*os.File{in.file},
+	err := g.listen(ctx, child{
+		path: g.cfg.FFmpeg, args: append(args, outputs...), files: []*os.File{in.file},
 		timeout: g.cfg.EncodeTimeout + 2*length, line: reader.line, stdout: progressLines(length, progress),
-	})
+	}, sinks...)
 	if err != nil {
 		return nil, fmt.Errorf("measure sound: %w", err)
 	}
 	for i := range levels {
+		if treatments == nil {
+			h := meters[i].heard()
+			levels[i].heard = &h
+			levels[i].Left, levels[i].Right = meters[i].sides()
+		}
 		// Integrated loudness needs 0.4 s of sound; of less, power must do.
 		if loudest := max(levels[i].Left, levels[i].Right); levels[i].Loudness <= silenceBelow && loudest > silenceBelow {
 			levels[i].Loudness = loudest + doubled
