@@ -86,7 +86,7 @@ type Source struct {
 // new revision without encoding anything again.
 type Extras struct {
 	Captions []Captions `json:"captions,omitempty"`  // by language; they cover those of the source
-	Chapters []Chapter  `json:"chapters,omitempty"`  // nil: as found in the file; empty but not nil: none
+	Chapters []Chapter  `json:"chapters,omitzero"`   // nil: as found in the file; empty but not nil: none
 	PosterAt *float64   `json:"poster_at,omitempty"` // seconds from the beginning; nil: chosen by the program
 	Poster   string     `json:"poster,omitempty"`    // storage key of a picture that was uploaded; wins over PosterAt
 }
