@@ -111,6 +111,7 @@ var libraries = map[string]library{
 	"golang.org/x/sys/unix":                          {[]string{"reprise/cmd/reprise"}, "terminal width, kernel clock"},
 	"golang.org/x/sync/errgroup":                     {[]string{"reprise/cmd/reprise"}, "the one group of loops"},
 	"github.com/knadh/koanf":                         {[]string{"reprise/configs"}, "layers of configuration"},
+	"golang.org/x/text/encoding/charmap":             {[]string{"reprise/vod/webvtt"}, "captions in the encodings of old editors"},
 	"golang.org/x/text/unicode/norm":                 {[]string{"reprise/stream/conformance"}, "rule R002: NFC"},
 }
 

@@ -1,14 +1,11 @@
 package webvtt
 
 import (
-	"bytes"
-	"encoding/binary"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // Problem is something in a caption file that was left out or repaired.
@@ -31,14 +28,22 @@ type Reason string
 
 // Reasons.
 const (
-	Encoding  Reason = "not UTF-8, read as Windows-1252"
-	Time      Reason = "times cannot be read, cue left out"
-	Backwards Reason = "ends before it starts, cue left out"
-	NoText    Reason = "no text, cue left out"
-	Stray     Reason = "text outside a cue, left out"
-	Setting   Reason = "unknown cue setting, left out"
-	Style     Reason = "style or region, left out"
-	TooMany   Reason = "too many cues or problems, the rest is left out"
+	Encoding    Reason = "encoding guessed"
+	NotCaptions Reason = "no captions"
+	Markup      Reason = "markup broken, the rest is left out"
+	Pictures    Reason = "pictures of text, left out"
+	Time        Reason = "times cannot be read, cue left out"
+	Backwards   Reason = "ends before it starts, cue left out"
+	NoText      Reason = "no text, cue left out"
+	Stray       Reason = "text outside a cue, left out"
+	Setting     Reason = "unknown cue setting, left out"
+	Style       Reason = "style or region, left out"
+	TooMany     Reason = "too many cues or problems, the rest is left out"
+
+	// Of cues in a film: see Validate.
+	Overlap Reason = "shown while the one before still is"
+	Outside Reason = "outside the film"
+	TooFast Reason = "too fast to read"
 )
 
 // Limits: a day of captions is some 30,000 cues.
@@ -48,21 +53,17 @@ const (
 	maxText     = 4096
 )
 
-// Parse reads WebVTT or SubRip. It is tolerant: UTF-8 with or without a byte
-// order mark, UTF-16 with one, else Windows-1252; any line ends; commas or dots
-// in times, hours optional; blank lines missing or one too many. Cues come back
-// in the order of their start. Whatever was left out or guessed is in the
-// problems; there is no error, a file without a cue has none.
-func Parse(data []byte) ([]Cue, []Problem) {
-	p := &parser{}
-	text, ok := decode(data)
-	if !ok {
-		p.report(1, Encoding, "")
-	}
-	p.lines = strings.Split(text, "\n")
-	p.vtt = isHeader(p.lines[0])
+// text reads WebVTT or SubRip. It is tolerant: commas or dots in times, hours
+// optional, arrows as word processors draw them, blank lines missing or one too many.
+func (p *parser) text(text string) {
+	p.lines = strings.Split(strings.TrimLeft(text, "\ufeff"), "\n")
 	if p.vtt {
-		p.skipBlock()
+		p.at = 1 + leadingBlank(p.lines)
+		for _, line := range p.textLines() { // what else the header says
+			if name, ok := strings.CutPrefix(line, "Language:"); ok {
+				p.language = strings.TrimSpace(name)
+			}
+		}
 	}
 	for p.at < len(p.lines) && len(p.cues) < maxCues {
 		p.block()
@@ -70,13 +71,22 @@ func Parse(data []byte) ([]Cue, []Problem) {
 	if p.at < len(p.lines) {
 		p.report(p.at+1, TooMany, "")
 	}
-	slices.SortStableFunc(p.cues, func(a, b Cue) int {
-		if a.Start != b.Start {
-			return int(max(-1, min(1, a.Start-b.Start)))
-		}
-		return int(max(-1, min(1, a.End-b.End)))
+}
+
+// leadingBlank counts the blank lines that lines begin with.
+func leadingBlank(lines []string) int {
+	n := 0
+	for n < len(lines)-1 && strings.TrimSpace(lines[n]) == "" {
+		n++
+	}
+	return n
+}
+
+// sortCues puts cues into the order of their start, those of the same start into that of their end.
+func sortCues(cues []Cue) {
+	slices.SortStableFunc(cues, func(a, b Cue) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
 	})
-	return p.cues, p.problems
 }
 
 func isHeader(line string) bool {
@@ -88,6 +98,7 @@ type parser struct {
 	lines    []string
 	at       int
 	vtt      bool
+	language string
 	cues     []Cue
 	problems []Problem
 }
@@ -110,7 +121,29 @@ func (p *parser) skipBlock() {
 	}
 }
 
-func isTiming(line string) bool { return strings.Contains(line, "-->") }
+// isTiming tells whether a line says when a cue is shown: that of WebVTT by the
+// arrow alone, others, which word processors draw, only between times.
+func isTiming(line string) bool {
+	if strings.Contains(line, "-->") {
+		return true
+	}
+	before, _, ok := cutArrow(line)
+	if !ok {
+		return false
+	}
+	_, ok = parseTime(strings.TrimSpace(before))
+	return ok
+}
+
+// cutArrow cuts a line of times at its arrow.
+func cutArrow(line string) (before, after string, ok bool) {
+	for _, arrow := range []string{"-->", "- ->", "-- >", "—>", "–>", "->", "→"} {
+		if before, after, ok = strings.Cut(line, arrow); ok {
+			return before, after, true
+		}
+	}
+	return "", "", false
+}
 
 // block reads what begins at the next line that is not blank.
 func (p *parser) block() {
@@ -145,6 +178,9 @@ func (p *parser) stray(line string) {
 		start := p.at
 		last := &p.cues[n-1]
 		text, _ := cueText(p.textLines())
+		if text == "" {
+			return
+		}
 		if len(last.Text)+len(text) < maxText {
 			last.Text += "\n" + text
 			return
@@ -182,7 +218,7 @@ func (p *parser) cue(id string) {
 	timing := p.lines[p.at]
 	p.at++
 	lines := p.textLines()
-	before, after, _ := strings.Cut(timing, "-->")
+	before, after, _ := cutArrow(timing)
 	endField, settings, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(after, "\t", " ")), " ")
 	start, ok1 := parseTime(strings.TrimSpace(before))
 	end, ok2 := parseTime(endField)
@@ -203,15 +239,16 @@ func (p *parser) cue(id string) {
 	if top && c.Settings == "" {
 		c.Settings = "line:0"
 	}
-	if !isNumber(id) && !strings.Contains(id, "-->") {
-		c.ID = clean(id)
-	}
+	c.ID = cleanID(id)
 	p.cues = append(p.cues, c)
 }
 
-// parseTime reads [h:]mm:ss[.mmm], with a comma for the dot, and fewer or more
-// digits than there should be.
+// parseTime reads [h:]mm:ss[.mmm], with a comma or a third colon for the dot,
+// and fewer or more digits than there should be.
 func parseTime(s string) (time.Duration, bool) {
+	if strings.Count(s, ":") == 3 && strings.LastIndexByte(s, ':') == len(s)-4 {
+		s = s[:len(s)-4] + "." + s[len(s)-3:]
+	}
 	whole, fraction, _ := strings.Cut(strings.ReplaceAll(s, ",", "."), ".")
 	fields := strings.Split(whole, ":")
 	if len(fields) < 2 || len(fields) > 3 {
@@ -287,54 +324,4 @@ func isPercent(s string) bool {
 	number, ok := strings.CutSuffix(s, "%")
 	whole, fraction, dot := strings.Cut(number, ".")
 	return ok && len(s) < 12 && isNumber(whole) && (!dot || isNumber(fraction)) && (len(whole) < 3 || whole == "100")
-}
-
-// decode makes UTF-8 with LF line ends of a file; ok is false when the encoding
-// was guessed.
-func decode(data []byte) (text string, ok bool) {
-	ok = true
-	switch {
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		data = data[3:]
-	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		data = fromUTF16(data[2:], binary.LittleEndian)
-	case bytes.HasPrefix(data, []byte("\xfe\xff")):
-		data = fromUTF16(data[2:], binary.BigEndian)
-	}
-	if !utf8.Valid(data) {
-		ok = false
-		data = fromWindows1252(data)
-	}
-	text = string(data)
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	text = strings.ReplaceAll(text, "\r", "\n")
-	text = strings.ReplaceAll(text, "\x00", "\uFFFD")
-	return text, ok
-}
-
-func fromUTF16(p []byte, order binary.ByteOrder) []byte {
-	units := make([]uint16, 0, len(p)/2)
-	for ; len(p) >= 2; p = p[2:] {
-		units = append(units, order.Uint16(p))
-	}
-	return []byte(string(utf16.Decode(units)))
-}
-
-// windows1252 is 0x80 to 0x9f of the code page; the rest is Latin-1.
-const windows1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
-
-func fromWindows1252(p []byte) []byte {
-	high := []rune(windows1252)
-	out := make([]byte, 0, len(p)+len(p)/8)
-	for _, c := range p {
-		switch {
-		case c < 0x80:
-			out = append(out, c)
-		case c < 0xa0:
-			out = utf8.AppendRune(out, high[c-0x80])
-		default:
-			out = utf8.AppendRune(out, rune(c))
-		}
-	}
-	return out
 }

@@ -30,10 +30,24 @@ func cueText(lines []string) (text string, top bool) {
 		}
 	}
 	raw := strings.Join(kept, "\n")
-	if len(raw) > maxText {
-		raw = strings.ToValidUTF8(raw[:maxText], "")
+	text = tidy(markup(raw))
+	for len(text) > maxText {
+		// Entities and end tags make it longer than it came.
+		raw = strings.ToValidUTF8(raw[:min(len(raw), len(raw)*maxText/len(text))], "")
+		text = tidy(markup(raw))
 	}
-	return markup(raw), top
+	return text, top
+}
+
+// tidy takes out the blanks that dropped tags leave: a blank line would end the cue.
+func tidy(text string) string {
+	var kept []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n")
 }
 
 // clean drops control characters.

@@ -26,7 +26,14 @@ func TestParse(t *testing.T) {
 		{"old Macintosh", "1\r00:00:01,000 --> 00:00:02,500\rBonjour à tous", hello, nil},
 		{"UTF-16", "\xff\xfe" + utf16le("1\n00:00:01,000 --> 00:00:02,500\nBonjour à tous"), hello, nil},
 		{"Windows-1252", "1\n00:00:01,000 --> 00:00:02,500\nBonjour \xe0 tous\x85\n",
-			[]Cue{{Start: ms(1000), End: ms(2500), Text: "Bonjour à tous…"}}, []Problem{{1, Encoding, ""}}},
+			[]Cue{{Start: ms(1000), End: ms(2500), Text: "Bonjour à tous…"}}, []Problem{{1, Encoding, "windows-1252"}}},
+		{"overlong hours, colons for the dot", "1\n100:00:01:000 --> 100:00:02:500\nBonjour à tous",
+			[]Cue{{Start: 100*time.Hour + ms(1000), End: 100*time.Hour + ms(2500), Text: "Bonjour à tous"}}, nil},
+		{"arrows of a word processor", "1\n00:00:01,000 → 00:00:02,500\nun → deux\n\n2\n00:00:03.000 –> 00:00:04.000\ntrois",
+			[]Cue{{Start: ms(1000), End: ms(2500), Text: "un → deux"}, {Start: ms(3000), End: ms(4000), Text: "trois"}}, nil},
+		{"no line between header and cue", "WEBVTT\n00:01.000 --> 00:02.500\nBonjour à tous", hello, nil},
+		{"blank lines before the header", "\n\nWEBVTT\nKind: captions\nLanguage: fr\n\n00:01.000 --> 00:02.500\nBonjour à tous", hello, nil},
+		{"header lost", "00:01.000 --> 00:02.500\nBonjour à tous", hello, nil},
 		{"sloppy times", "0:00:01,0-->0:00:02,5\nBonjour à tous", hello, nil},
 		{"no blank line between", "1\n00:00:01,000 --> 00:00:02,500\nun\n2\n00:00:03,000 --> 00:00:04,000\ndeux",
 			[]Cue{{Start: ms(1000), End: ms(2500), Text: "un"}, {Start: ms(3000), End: ms(4000), Text: "deux"}}, nil},
@@ -43,7 +50,7 @@ func TestParse(t *testing.T) {
 		{"order", "WEBVTT\n\n00:03.000 --> 00:04.000\nb\n\n00:01.000 --> 00:02.000\na",
 			[]Cue{{Start: ms(1000), End: ms(2000), Text: "a"}, {Start: ms(3000), End: ms(4000), Text: "b"}}, nil},
 		{"long", "WEBVTT\n\n123:00:01.000 --> 123:00:02.000\na", []Cue{{Start: 123*time.Hour + ms(1000), End: 123*time.Hour + ms(2000), Text: "a"}}, nil},
-		{"nothing", "", nil, nil},
+		{"nothing", "", nil, []Problem{{1, NotCaptions, ""}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -179,7 +186,7 @@ func TestBounded(t *testing.T) {
 	if total > 100*maxVisible*200 {
 		t.Errorf("%d bytes", total)
 	}
-	_, problems := Parse(bytes.Repeat([]byte("x --> y\n\n"), 5000))
+	_, problems := Parse(append([]byte("WEBVTT\n\n"), bytes.Repeat([]byte("x --> y\n\n"), 5000)...))
 	if len(problems) != maxProblems+1 || problems[maxProblems].Reason != TooMany {
 		t.Errorf("%d problems", len(problems))
 	}
@@ -192,6 +199,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("WEBVTT\n\nSTYLE\nx\n\nNOTE\n\n1\n--> -->\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cues, _ := Parse(data)
+		checkSane(t, cues)
 		for _, s := range Segments(cues, 184320, 1000, 3) {
 			again, problems := Parse(s)
 			if len(problems) > 0 {
