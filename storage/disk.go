@@ -13,9 +13,6 @@ import (
 	"syscall"
 )
 
-// ErrNoSpace is wrapped by every error that a full disk, or a used-up quota, caused.
-var ErrNoSpace = errors.New("storage: no space left")
-
 const (
 	hidden   = ".tmp" // folder of what is being written; no key can name it
 	fileMode = 0o640
@@ -23,7 +20,7 @@ const (
 )
 
 // Disk is a Store in a folder: an object is the file of its key. It is also a
-// Creator and a Filer.
+// Creator, a Filer and an Adopter.
 //
 // What is being written lies in a hidden folder of this process in the same
 // file system, under a lock that dies with the process, and reaches its name by
@@ -42,6 +39,7 @@ var (
 	_ Store   = (*Disk)(nil)
 	_ Creator = (*Disk)(nil)
 	_ Filer   = (*Disk)(nil)
+	_ Adopter = (*Disk)(nil)
 )
 
 // NewDisk opens the store in dir, makes the folder when there is none, and

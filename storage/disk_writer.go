@@ -118,7 +118,7 @@ func (w *diskWriter) Commit() (Info, error) {
 	}
 	w.done = true
 	if w.fail(w.file.Close()) == nil {
-		w.fail(w.publish())
+		w.fail(w.disk.publish(w.file.Name(), w.key))
 	}
 	if w.err != nil {
 		os.Remove(w.file.Name())
@@ -130,26 +130,26 @@ func (w *diskWriter) Commit() (Info, error) {
 	return infoOf(w.key, st), nil
 }
 
-// publish gives the hidden file its name. A Delete at the same moment may take
+// publish gives a file of the same file system the name of key. A Delete at the same moment may take
 // the folder away as empty, between the two steps: then once more.
-func (w *diskWriter) publish() error {
-	path := w.disk.path(w.key)
+func (d *Disk) publish(file string, key Key) error {
+	path := d.path(key)
 	for range 100 {
 		err := os.MkdirAll(filepath.Dir(path), dirMode)
 		if errors.Is(err, syscall.ENOTDIR) {
-			return fmt.Errorf("%w: %s lies below another object", ErrInvalidKey, w.key)
+			return fmt.Errorf("%w: %s lies below another object", ErrInvalidKey, key)
 		}
 		if err == nil {
-			err = os.Rename(w.file.Name(), path)
+			err = os.Rename(file, path)
 		}
 		if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.EISDIR) {
-			return fmt.Errorf("%w: other objects lie below %s", ErrInvalidKey, w.key)
+			return fmt.Errorf("%w: other objects lie below %s", ErrInvalidKey, key)
 		}
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return fmt.Errorf("folder of %s is removed again and again", w.key)
+	return fmt.Errorf("folder of %s is removed again and again", key)
 }
 
 // syncFolders makes the names on the way to dir durable, its own and those of
@@ -157,11 +157,7 @@ func (w *diskWriter) publish() error {
 // folder that a Delete took away meanwhile is no error.
 func (d *Disk) syncFolders(dir string) error {
 	for {
-		f, err := os.Open(dir)
-		if err == nil {
-			err = errors.Join(f.Sync(), f.Close())
-		}
-		if err != nil && !missing(err) {
+		if err := syncFolder(dir); err != nil {
 			return err
 		}
 		if dir == d.root {
@@ -169,6 +165,18 @@ func (d *Disk) syncFolders(dir string) error {
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// syncFolder makes the names in dir durable; one that is gone is no error.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if missing(err) {
+		return nil
+	}
+	return err
 }
 
 // Abort implements Writer. After Commit it does nothing, so that it can be deferred.

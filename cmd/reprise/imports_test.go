@@ -116,14 +116,18 @@ var libraries = map[string]library{
 	"golang.org/x/sync/errgroup":                     {[]string{"reprise/cmd/reprise"}, "the one group of loops"},
 	"github.com/knadh/koanf":                         {[]string{"reprise/configs"}, "layers of configuration"},
 	"golang.org/x/text/encoding/charmap":             {[]string{"reprise/vod/webvtt"}, "captions in the encodings of old editors"},
+	"github.com/aws/aws-sdk-go-v2":                   {[]string{"reprise/storage"}, "S3"},
+	"github.com/aws/smithy-go":                       {[]string{"reprise/storage"}, "errors of S3 servers, as the SDK types them"},
 	"golang.org/x/text/unicode/norm":                 {[]string{"reprise/stream/conformance"}, "rule R002: NFC"},
 }
 
 // testLibraries are those that only tests import; anyone may.
 var testLibraries = map[string]string{
-	"github.com/google/go-cmp": "differences that people can read",
-	"pgregory.net/rapid":       "property tests",
-	"go.uber.org/goleak":       "goroutines that outlive their test",
+	"github.com/google/go-cmp":        "differences that people can read",
+	"pgregory.net/rapid":              "property tests",
+	"go.uber.org/goleak":              "goroutines that outlive their test",
+	"github.com/Shopify/toxiproxy/v2": "bad networks, in process",
+	"github.com/rs/zerolog":           "toxiproxy wants its logger",
 }
 
 // goPackage is what go list says of a package.
