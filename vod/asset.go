@@ -55,10 +55,10 @@ type Span struct {
 // that somebody gave or made later.
 type Captions struct {
 	Language string    `json:"language"`           // BCP 47
-	Object   string    `json:"object"`             // storage key of the file as it came (WebVTT, SRT or TTML), or WebVTT as edited; empty in Extras: these captions are taken away
-	Original string    `json:"original,omitempty"` // storage key of the file as it came, once it was edited
+	Object   string    `json:"object"`             // storage key: of the file as it came (WebVTT, SRT or TTML), or of the WebVTT made of Original; empty in Extras: these captions are taken away
+	Original string    `json:"original,omitempty"` // storage key of the file as it came, when Object is made of it
 	Name     string    `json:"name,omitempty"`     // of the file as it came
-	Format   string    `json:"format,omitempty"`   // of the file as it came: webvtt srt ttml mov_text
+	Format   string    `json:"format,omitempty"`   // of the file as it came: webvtt srt ttml ass mov_text
 	Encoding string    `json:"encoding,omitempty"` // of the file as it came, as guessed: utf-8 utf-16le windows-1252 iso-8859-15 …
 	Origin   string    `json:"origin,omitempty"`   // beside (the film), film (in it), upload, edited, command
 	Shift    float64   `json:"shift,omitempty"`    // seconds, applied when the media is made

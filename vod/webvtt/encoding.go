@@ -32,9 +32,9 @@ func alphabets() []alphabet {
 	return []alphabet{{windows1252, charmap.Windows1252}, {iso885915, charmap.ISO8859_15}, {macintosh, charmap.Macintosh}}
 }
 
-// decode makes UTF-8 with LF line ends of a file. guessed is true when nothing
-// in the file says what its encoding is.
-func decode(data []byte) (text, encoding string, guessed bool) {
+// Decode makes UTF-8 with LF line ends of a text file, and names its encoding
+// (as File does). guessed is true when nothing in the file says what it is.
+func Decode(data []byte) (text, encoding string, guessed bool) {
 	text, encoding, guessed = decodeBytes(data)
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")

@@ -63,7 +63,7 @@ func TestEncodings(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			text, encoding, guessed := decode(c.data)
+			text, encoding, guessed := Decode(c.data)
 			if want := strings.ReplaceAll(c.text, "\r\n", "\n"); text != want || encoding != c.encoding || guessed != c.guessed {
 				t.Errorf("%s (guessed %v): %q, want %s (%v): %q", encoding, guessed, text, c.encoding, c.guessed, want)
 			}

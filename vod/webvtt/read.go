@@ -30,7 +30,7 @@ type File struct {
 // name. It takes what it can: whatever was guessed, repaired or left out is in
 // the problems. There is no error; a file without captions has no cue.
 func Read(data []byte) File {
-	text, encoding, guessed := decode(data)
+	text, encoding, guessed := Decode(data)
 	f := File{Format: sniff(text), Encoding: encoding, Guessed: guessed}
 	p := &parser{vtt: f.Format == WebVTT}
 	if guessed {
