@@ -16,9 +16,10 @@ import (
 var floors = map[string]int{
 	"reprise/cmd/reprise": 4,
 
-	"reprise/api":           3,
-	"reprise/storage/db":    3,
-	"reprise/storage/queue": 3,
+	"reprise/api":             3,
+	"reprise/storage/db":      3,
+	"reprise/storage/queue":   3,
+	"reprise/storage/uploads": 3,
 
 	"reprise/stream":     2,
 	"reprise/vod/ingest": 2,
@@ -60,6 +61,10 @@ var allowed = map[string]map[string]string{
 		"reprise/stream":          "implements its journal store",
 		"reprise/stream/timeline": "journal entries are its rows",
 		"reprise/vod":             "implements its library",
+	},
+	"reprise/storage/uploads": {
+		"reprise/storage": "bytes of uploads become its objects",
+		"reprise/vod":     "uploads and their locks are its rows",
 	},
 	"reprise/stream": {
 		"reprise/event":           "the programme that goes on air",
@@ -118,6 +123,8 @@ var libraries = map[string]library{
 	"golang.org/x/text/encoding/charmap":             {[]string{"reprise/vod/webvtt"}, "captions in the encodings of old editors"},
 	"github.com/aws/aws-sdk-go-v2":                   {[]string{"reprise/storage"}, "S3"},
 	"github.com/aws/smithy-go":                       {[]string{"reprise/storage"}, "errors of S3 servers, as the SDK types them"},
+	"github.com/tus/tusd/v2":                         {[]string{"reprise/storage/uploads"}, "resumable uploads: the protocol of tus 1.0"},
+	"golang.org/x/exp/slog":                          {[]string{"reprise/storage/uploads"}, "tusd logs by it"},
 	"golang.org/x/text/unicode/norm":                 {[]string{"reprise/stream/conformance"}, "rule R002: NFC"},
 }
 
