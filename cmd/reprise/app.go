@@ -183,7 +183,7 @@ func (a *app) enqueueUnfinished(ctx context.Context) error {
 	for _, asset := range assets {
 		switch asset.State {
 		case vod.Uploaded, vod.Probing, vod.Processing:
-			if err := a.queue.Enqueue(ctx, ingestJob, string(asset.ID), queue.Normal); err != nil {
+			if err := a.queue.Enqueue(ctx, ingestJob, string(asset.ID), queue.Options{Priority: queue.Normal}); err != nil {
 				return err
 			}
 		}

@@ -114,6 +114,7 @@ var libraries = map[string]library{
 	"modernc.org/sqlite":                             {[]string{"reprise/storage/db", "reprise/storage/queue"}, "SQLite without cgo; in storage/queue for tests only"},
 	"github.com/pressly/goose/v3":                    {[]string{"reprise/storage/db"}, "migrations"},
 	"github.com/riverqueue/river":                    {[]string{"reprise/storage/queue"}, "durable jobs"},
+	"github.com/jackc/pgx/v5":                        {[]string{"reprise/storage/db", "reprise/storage/queue"}, "PostgreSQL"},
 	"github.com/google/uuid":                         {[]string{"reprise/storage/queue", "reprise/vod/ingest"}, "ids in order of time"},
 	"github.com/alecthomas/kong":                     {[]string{"reprise/cmd/reprise"}, "the command line"},
 	"go.yaml.in/yaml/v3":                             {[]string{"reprise/cmd/reprise"}, "event files, with lines for faults"},

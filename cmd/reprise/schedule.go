@@ -296,7 +296,7 @@ func (s *scheduleSet) importFilm(ctx context.Context, h *house, p program, file 
 	if err != nil {
 		return vod.Asset{}, err
 	}
-	return asset, jobs.Enqueue(ctx, ingestJob, string(asset.ID), queue.Normal)
+	return asset, jobs.Enqueue(ctx, ingestJob, string(asset.ID), queue.Options{Priority: queue.Normal})
 }
 
 // filmLanguage returns the language of a film's untagged sound: the one it is

@@ -5,12 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,18 +20,49 @@ const deathReason = "the process that did this job died"
 // node is this process in the table of those that do jobs. River marks a job
 // with the process that runs it but never notices that the process is gone; we
 // do, and free the job.
-//
-// Processes that share an SQLite file share its folder and its kernel, so each
-// holds a lock on a file beside the database: the kernel lets go of it at the
-// very instant the process dies, however it dies, and not before, however slow
-// it is. Where there is no such folder the heartbeat alone decides.
 type node struct {
 	id     string // unique for each run of each process
-	folder string // of lock files; "": none
+	engine engine
+	locks  locks
 	db     *sql.DB
+	log    *slog.Logger
 	now    func() time.Time
 	cfg    Config
-	lock   *os.File // held from join to leave
+}
+
+// locks are how processes see, faster and surer than by heartbeats, that one of them lives.
+type locks interface {
+	// take takes the lock of this process, which has that id, until release.
+	take(ctx context.Context, id string) error
+	release(ctx context.Context) error
+	// alive tells whether a process lives: silent is the time since its last
+	// heartbeat, grace the time that one which lost its lock has to show itself.
+	alive(ctx context.Context, from querier, id string, silent, grace time.Duration) (bool, error)
+	// forget clears away what a dead process left.
+	forget(id string) error
+}
+
+// losable are locks that a process may lose and live.
+type losable interface {
+	// keep takes the lock again if it was lost, and says whether it was.
+	keep(ctx context.Context) (lost bool, err error)
+}
+
+// querier is *sql.DB or *sql.Tx.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// silence stands for locks where there are none: who is silent for too long is dead.
+type silence struct{ after time.Duration }
+
+func (silence) take(context.Context, string) error { return nil }
+func (silence) release(context.Context) error      { return nil }
+func (silence) forget(string) error                { return nil }
+
+func (s silence) alive(_ context.Context, _ querier, _ string, silent, _ time.Duration) (bool, error) {
+	return silent < s.after, nil
 }
 
 // nodeID makes a name that no other process has or had: the machine, the
@@ -48,86 +77,69 @@ func nodeID(machine string) string {
 	return clean[:min(len(clean), 60)] + "." + strconv.Itoa(os.Getpid()) + "." + uuid.NewString()[:13]
 }
 
-// lockFolder returns the folder for lock files beside the database file, "" for a database in memory.
-func lockFolder(ctx context.Context, db *sql.DB) (string, error) {
-	var file string
-	if err := db.QueryRowContext(ctx, `SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {
-		return "", fmt.Errorf("find database file: %w", err)
-	}
-	if file == "" {
-		return "", nil
-	}
-	return file + ".nodes", nil
-}
-
 // join takes the lock, then lists the node: whoever sees the row can test the lock.
 func (n *node) join(ctx context.Context) error {
-	if n.folder != "" {
-		if err := os.MkdirAll(n.folder, 0o750); err != nil {
-			return fmt.Errorf("join: %w", err)
-		}
-		f, err := os.OpenFile(n.lockPath(n.id), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-		if err != nil {
-			return fmt.Errorf("join: %w", err)
-		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			return errors.Join(fmt.Errorf("join: lock: %w", err), f.Close())
-		}
-		n.lock = f
+	if err := n.locks.take(ctx, n.id); err != nil {
+		return fmt.Errorf("join: %w", err)
 	}
 	return n.beat(ctx)
 }
 
 // beat writes that the node lives. A row that was taken away by mistake comes back.
 func (n *node) beat(ctx context.Context) error {
-	now := n.now().UnixMicro()
-	_, err := n.db.ExecContext(ctx, `INSERT INTO node (id, started, seen_at) VALUES ($1, $2, $2)
-		ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, n.id, now)
+	now, err := n.engine.clock(ctx, n.now)
+	if err == nil {
+		_, err = n.db.ExecContext(ctx, `INSERT INTO node (id, started, seen_at) VALUES ($1, $2, $2)
+			ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, n.id, now.UnixMicro())
+	}
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	return nil
 }
 
-// leave takes the node off the list. Jobs that it did not put back are free from then on.
-func (n *node) leave(ctx context.Context) error {
-	_, err := n.db.ExecContext(ctx, `DELETE FROM node WHERE id = $1`, n.id)
-	if n.lock != nil {
-		err = errors.Join(err, os.Remove(n.lock.Name()), n.lock.Close())
-		n.lock = nil
+// keep sees to it that the lock is still held; while it is not the node shows by
+// heartbeats that it lives. Where locks cannot be lost it does nothing.
+func (n *node) keep(ctx context.Context) error {
+	l, ok := n.locks.(losable)
+	if !ok {
+		return nil
+	}
+	lost, err := l.keep(ctx)
+	if err != nil {
+		err = fmt.Errorf("take the node's lock again: %w", err)
+	}
+	if lost {
+		err = errors.Join(err, n.beat(ctx))
 	}
 	return err
 }
 
-func (n *node) lockPath(id string) string { return filepath.Join(n.folder, id) }
+// grace is how long a node that lost its lock has to show that it lives; 0: locks cannot be lost.
+func (n *node) grace() time.Duration {
+	if _, ok := n.locks.(losable); !ok {
+		return 0
+	}
+	return min(n.cfg.Heartbeat, 2*time.Second)
+}
 
-// The last name in river's attempted_by is the process that has, or had, the job.
-// Freeing a job raises its limit of attempts by the one that it lost without
-// fault, up to the limit of deaths; then it is given up.
-const (
-	freeJobs = `UPDATE river_job SET
-			state = 'available',
-			max_attempts = max_attempts + 1,
-			errors = jsonb(json_insert(json(coalesce(errors, jsonb('[]'))), '$[#]',
-				json_object('at', $1, 'attempt', attempt, 'error', $2, 'trace', '')))
-		WHERE state = 'running' AND max_attempts < $3
-			AND coalesce(json_extract(attempted_by, '$[#-1]'), '') NOT IN (SELECT id FROM node)`
-	giveUpJobs = `UPDATE river_job SET
-			state = 'discarded',
-			finalized_at = strftime('%Y-%m-%d %H:%M:%f', 'now'),
-			errors = jsonb(json_insert(json(coalesce(errors, jsonb('[]'))), '$[#]',
-				json_object('at', $1, 'attempt', attempt, 'error', $2, 'trace', '')))
-		WHERE state = 'running' AND max_attempts >= $3
-			AND coalesce(json_extract(attempted_by, '$[#-1]'), '') NOT IN (SELECT id FROM node)`
-	// A dead leader would hold up retries until its term is over.
-	freeLead = `DELETE FROM river_leader WHERE leader_id NOT IN (SELECT id FROM node)`
-)
+// leave takes the node off the list. Jobs that it did not put back are free from then on.
+func (n *node) leave(ctx context.Context) error {
+	_, err := n.db.ExecContext(ctx, `DELETE FROM node WHERE id = $1`, n.id)
+	return errors.Join(err, n.locks.release(ctx))
+}
+
+// A dead leader would hold up retries until its term is over.
+const freeLead = `DELETE FROM river_leader WHERE leader_id NOT IN (SELECT id FROM node)`
 
 // reap takes dead nodes off the list and frees all running jobs whose node is
-// not on it. It is one transaction with the write lock: a node that joins
-// meanwhile is listed before it can have a job.
+// not on it. It is one transaction beside which no node joins: one that joins
+// later has no job yet.
 func (n *node) reap(ctx context.Context) (freed int64, dead []string, err error) {
-	tx, err := n.db.BeginTx(ctx, nil)
+	if err := n.giveGrace(ctx); err != nil {
+		return 0, nil, err
+	}
+	tx, err := n.engine.begin(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -136,7 +148,7 @@ func (n *node) reap(ctx context.Context) (freed int64, dead []string, err error)
 			err = errors.Join(err, back)
 		}
 	}()
-	if dead, err = n.findDead(ctx, tx); err != nil {
+	if dead, err = n.findDead(ctx, tx, n.grace()); err != nil {
 		return 0, nil, err
 	}
 	for _, id := range dead {
@@ -144,75 +156,107 @@ func (n *node) reap(ctx context.Context) (freed int64, dead []string, err error)
 			return 0, nil, err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, freeLead); err != nil {
+	if freed, err = n.freeJobs(ctx, tx); err != nil {
 		return 0, nil, err
-	}
-	for _, query := range []string{giveUpJobs, freeJobs} {
-		res, err := tx.ExecContext(ctx, query, n.now().UTC().Format(time.RFC3339Nano), deathReason, n.cfg.MaxAttempts+n.cfg.MaxDeaths)
-		if err != nil {
-			return 0, nil, err
-		}
-		count, err := res.RowsAffected()
-		if err != nil {
-			return 0, nil, err
-		}
-		freed += count
 	}
 	if err := tx.Commit(); err != nil {
 		return 0, nil, err
 	}
 	for _, id := range dead {
-		if n.folder != "" {
-			if err := os.Remove(n.lockPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return freed, dead, err
+		err = errors.Join(err, n.locks.forget(id))
+	}
+	return freed, dead, err
+}
+
+// giveGrace waits, if a node seems to have lost its lock, until it has had the time to show that it lives.
+func (n *node) giveGrace(ctx context.Context) error {
+	grace := n.grace()
+	if grace == 0 {
+		return nil
+	}
+	if suspects, err := n.findDead(ctx, n.db, 0); err != nil || len(suspects) == 0 {
+		return err
+	}
+	over := time.NewTimer(grace)
+	defer over.Stop()
+	check := time.NewTicker(grace / 4)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over.C:
+			return nil
+		case <-check.C: // our own lock may be among the lost
+			if err := n.keep(ctx); err != nil {
+				return err
 			}
 		}
 	}
-	return freed, dead, nil
+}
+
+// freeJobs frees all running jobs whose node is not listed, or gives them up.
+func (n *node) freeJobs(ctx context.Context, tx *sql.Tx) (freed int64, err error) {
+	text := n.engine.sql()
+	for _, query := range []string{freeLead, text.reorder} {
+		if _, err := tx.ExecContext(ctx, query); err != nil {
+			return 0, err
+		}
+	}
+	for _, query := range []string{text.giveUpJobs, text.freeJobs} {
+		res, err := tx.ExecContext(ctx, query, n.now().UTC().Format(time.RFC3339Nano), deathReason, n.cfg.MaxAttempts+n.cfg.MaxDeaths)
+		if err != nil {
+			return 0, err
+		}
+		count, err := res.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		freed += count
+	}
+	return freed, nil
 }
 
 // findDead returns the listed nodes that do not live.
-func (n *node) findDead(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, seen_at FROM node WHERE id <> $1`, n.id)
+func (n *node) findDead(ctx context.Context, from querier, grace time.Duration) ([]string, error) {
+	now, err := n.engine.clock(ctx, n.now)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	seen, err := n.others(ctx, from)
+	if err != nil {
+		return nil, err
+	}
 	var dead []string
-	for rows.Next() {
-		var (
-			id   string
-			seen int64
-		)
-		if err := rows.Scan(&id, &seen); err != nil {
+	for id, at := range seen {
+		alive, err := n.locks.alive(ctx, from, id, now.Sub(at), grace)
+		if err != nil {
 			return nil, err
-		}
-		alive := n.now().Sub(time.UnixMicro(seen)) < n.cfg.DeadAfter
-		if n.folder != "" {
-			if alive, err = locked(n.lockPath(id)); err != nil {
-				return nil, err
-			}
 		}
 		if !alive {
 			dead = append(dead, id)
 		}
 	}
-	return dead, rows.Err()
+	return dead, nil
 }
 
-// locked reports whether a process holds the lock of that file.
-func locked(path string) (bool, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
+// others returns the other nodes of the list and when each was seen last.
+func (n *node) others(ctx context.Context, from querier) (map[string]time.Time, error) {
+	rows, err := from.QueryContext(ctx, `SELECT id, seen_at FROM node WHERE id <> $1`, n.id)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	defer f.Close()
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return true, nil
+	defer rows.Close()
+	seen := map[string]time.Time{}
+	for rows.Next() {
+		var (
+			id string
+			at int64
+		)
+		if err := rows.Scan(&id, &at); err != nil {
+			return nil, err
+		}
+		seen[id] = time.UnixMicro(at)
 	}
-	return false, err
+	return seen, rows.Err()
 }

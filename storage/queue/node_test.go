@@ -26,8 +26,10 @@ func TestHeartbeatDecidesWithoutLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := &node{id: "one", db: pool, now: now, cfg: cfg}
-	two := &node{id: "two", db: pool, now: now, cfg: cfg}
+	member := func(id string) *node {
+		return &node{id: id, engine: q.engine, locks: silence{after: cfg.DeadAfter}, db: pool, now: now, cfg: cfg}
+	}
+	one, two := member("one"), member("two")
 	for _, n := range []*node{one, two} {
 		if err := n.join(t.Context()); err != nil {
 			t.Fatal(err)
@@ -35,7 +37,7 @@ func TestHeartbeatDecidesWithoutLocks(t *testing.T) {
 	}
 	// Two jobs run, as river marks them: one with node one after node zero lost it, one with node two.
 	for id, by := range map[string]string{"x": `["zero","one"]`, "y": `["two"]`} {
-		if err := q.Enqueue(t.Context(), "work", id, Normal); err != nil {
+		if err := q.Enqueue(t.Context(), "work", id, Options{Priority: Normal}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := pool.ExecContext(t.Context(), `UPDATE river_job SET state = 'running', attempt = 1, attempted_by = jsonb($1)

@@ -9,8 +9,8 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -42,19 +42,45 @@ type Config struct {
 
 // Deps is what a queue needs.
 type Deps struct {
-	DB   *sql.DB // SQLite, migrated by storage/db: the node table is there
+	DB   *sql.DB       // migrated by storage/db: the node table is there
+	Pool *pgxpool.Pool // of the same database when it is PostgreSQL; nil: SQLite
 	Log  *slog.Logger
 	Node string           // name of this machine, for the log and the node table; the process is added to it
-	Now  func() time.Time // clock of the heartbeat
+	Now  func() time.Time // clock of the heartbeat, and of jobs that are due at no instant
 }
 
 // Queue is a durable job queue. All methods but Handle are safe for concurrent use.
 type Queue struct {
 	cfg      Config
 	deps     Deps
+	engine   engine
 	node     *node
-	insert   *river.Client[*sql.Tx] // enqueues and cancels; does not run
+	insert   client // enqueues and cancels; does not run
 	handlers map[string]handler
+}
+
+// client is what we use of a river client, whose type depends on the database.
+type client interface {
+	Insert(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
+	JobCancel(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	Start(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+}
+
+// engine is what differs between the databases that jobs are kept in.
+type engine interface {
+	// client makes a river client.
+	client(cfg *river.Config) (client, error)
+	// migrate brings river's tables up to date. Several processes may call it at once.
+	migrate(ctx context.Context) error
+	// clock returns the time of heartbeats.
+	clock(ctx context.Context, now func() time.Time) (time.Time, error)
+	// locks returns how processes see that one of them lives.
+	locks(ctx context.Context, deadAfter time.Duration) (locks, error)
+	// begin starts a transaction in which nobody else joins, leaves or reaps.
+	begin(ctx context.Context) (*sql.Tx, error)
+	// sql returns the statements that the engines spell each in its own way.
+	sql() dialect
 }
 
 type handler struct {
@@ -79,21 +105,26 @@ func New(cfg Config, deps Deps) (*Queue, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cfg = cfg.withDefaults()
-	if err := migrate(ctx, deps.DB, deps.Log); err != nil {
+	var e engine = &sqlite{db: deps.DB, log: deps.Log}
+	if deps.Pool != nil {
+		e = &postgres{db: deps.DB, pool: deps.Pool, log: deps.Log}
+	}
+	if err := e.migrate(ctx); err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	insert, err := river.NewClient(riversqlite.New(deps.DB), &river.Config{Logger: deps.Log, MaxAttempts: cfg.MaxAttempts})
+	insert, err := e.client(&river.Config{Logger: deps.Log, MaxAttempts: cfg.MaxAttempts})
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	folder, err := lockFolder(ctx, deps.DB)
+	locks, err := e.locks(ctx, cfg.DeadAfter)
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
 	return &Queue{
 		cfg:      cfg,
 		deps:     deps,
-		node:     &node{id: nodeID(deps.Node), folder: folder, db: deps.DB, now: deps.Now, cfg: cfg},
+		engine:   e,
+		node:     &node{id: nodeID(deps.Node), engine: e, locks: locks, db: deps.DB, log: deps.Log, now: deps.Now, cfg: cfg},
 		insert:   insert,
 		handlers: make(map[string]handler),
 	}, nil
@@ -151,17 +182,29 @@ func (q *Queue) Handle(kind string, workers int, f func(ctx context.Context, id 
 // Permanent marks an error as one that trying again cannot mend.
 func Permanent(err error) error { return river.JobCancel(err) }
 
+// Options say when a job's turn comes.
+type Options struct {
+	Priority int       // Urgent to Idle; others are taken as the nearest of these
+	Due      time.Time // among jobs of equal priority the earlier goes first; zero: the time of enqueueing
+}
+
 // Enqueue writes a job down; it is done soon after by whichever process handles
 // the kind. While a job of that kind and id is not finished there is no second
 // one: one that runs or waits stays as it is, one that waits for its next
 // attempt is tried at once.
-func (q *Queue) Enqueue(ctx context.Context, kind, id string, priority int) error {
+func (q *Queue) Enqueue(ctx context.Context, kind, id string, o Options) error {
 	if !validKind.MatchString(kind) || id == "" {
 		return fmt.Errorf("enqueue %s %q: invalid kind or id", kind, id)
 	}
+	o = q.complete(o)
+	metadata, err := turnOf(o.Due).json()
+	if err != nil {
+		return fmt.Errorf("enqueue %s %s: %w", kind, id, err)
+	}
 	res, err := q.insert.Insert(ctx, args{kind: kind, ID: id}, &river.InsertOpts{
 		Queue:    kind,
-		Priority: min(max(priority, Urgent), Idle),
+		Priority: o.Priority,
+		Metadata: metadata,
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
 			rivertype.JobStateRunning, rivertype.JobStateScheduled,
@@ -170,46 +213,64 @@ func (q *Queue) Enqueue(ctx context.Context, kind, id string, priority int) erro
 	if err != nil {
 		return fmt.Errorf("enqueue %s %s: %w", kind, id, err)
 	}
-	if !res.UniqueSkippedAsDuplicate || res.Job.State != rivertype.JobStateRetryable {
-		return nil
+	switch {
+	case !res.UniqueSkippedAsDuplicate:
+		// A worker that is free may have it already: then there is no line to stand in.
+		err = q.setTurn(ctx, res.Job.ID, o)
+	case res.Job.State == rivertype.JobStateRetryable:
+		_, err = q.deps.DB.ExecContext(ctx, q.engine.sql().retry, res.Job.ID)
 	}
-	if _, err := q.insert.JobRetry(ctx, res.Job.ID); err != nil {
-		return fmt.Errorf("retry %s %s: %w", kind, id, err)
+	if err != nil {
+		return fmt.Errorf("enqueue %s %s: %w", kind, id, err)
 	}
 	return nil
+}
+
+// Prioritize changes the turn of a job that waits. One that runs or is finished
+// is left alone. ErrNotFound when there is no job of that kind and id.
+func (q *Queue) Prioritize(ctx context.Context, kind, id string, o Options) error {
+	o = q.complete(o)
+	number, _, err := q.find(ctx, kind, id)
+	if err == nil {
+		err = q.setTurn(ctx, number, o)
+	}
+	if err != nil {
+		return fmt.Errorf("prioritize %s %s: %w", kind, id, err)
+	}
+	return nil
+}
+
+func (q *Queue) setTurn(ctx context.Context, number int64, o Options) error {
+	t := turnOf(o.Due)
+	_, err := q.deps.DB.ExecContext(ctx, q.engine.sql().prioritize, number, o.Priority, t.Due, t.Rank)
+	return err
+}
+
+// complete fills in what o leaves open.
+func (q *Queue) complete(o Options) Options {
+	o.Priority = min(max(o.Priority, Urgent), Idle)
+	if o.Due.IsZero() {
+		o.Due = q.deps.Now()
+	}
+	return o
 }
 
 // Cancel gives a job up: a waiting one is not started, the context of a running
 // one ends within a second, in whatever process it runs. ErrNotFound when there
 // is no unfinished job of that kind and id.
 func (q *Queue) Cancel(ctx context.Context, kind, id string) error {
-	job, err := q.find(ctx, kind, id)
-	if err == nil && job.FinalizedAt != nil {
+	number, job, err := q.find(ctx, kind, id)
+	if err == nil && !job.Finished.IsZero() {
 		err = ErrNotFound
 	}
 	if err == nil {
-		_, err = q.insert.JobCancel(ctx, job.ID)
+		_, err = q.insert.JobCancel(ctx, number)
+	}
+	if errors.Is(err, rivertype.ErrNotFound) {
+		err = ErrNotFound
 	}
 	if err != nil {
 		return fmt.Errorf("cancel %s %s: %w", kind, id, err)
 	}
 	return nil
-}
-
-// find returns the latest job of that kind and id.
-func (q *Queue) find(ctx context.Context, kind, id string) (*rivertype.JobRow, error) {
-	var row int64
-	err := q.deps.DB.QueryRowContext(ctx, `SELECT id FROM river_job
-		WHERE kind = $1 AND json_extract(args, '$.id') = $2 ORDER BY id DESC LIMIT 1`, kind, id).Scan(&row)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	job, err := q.insert.JobGet(ctx, row)
-	if errors.Is(err, rivertype.ErrNotFound) {
-		return nil, ErrNotFound
-	}
-	return job, err
 }

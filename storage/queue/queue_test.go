@@ -105,7 +105,7 @@ func (w *world) run(q *queue.Queue) (stop func()) {
 
 func (w *world) enqueue(q *queue.Queue, kind, id string, priority int) {
 	w.t.Helper()
-	if err := q.Enqueue(w.t.Context(), kind, id, priority); err != nil {
+	if err := q.Enqueue(w.t.Context(), kind, id, queue.Options{Priority: priority}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -467,7 +467,7 @@ func TestNamesAreChecked(t *testing.T) {
 	w := setup(t)
 	q := w.queue(quick)
 	for _, bad := range [][2]string{{"", "a"}, {"work", ""}, {"Work", "a"}, {"a b", "a"}} {
-		if err := q.Enqueue(t.Context(), bad[0], bad[1], 1); err == nil {
+		if err := q.Enqueue(t.Context(), bad[0], bad[1], queue.Options{}); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

@@ -2,15 +2,11 @@ package queue
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -70,15 +66,25 @@ func ended(ctx context.Context, err error) error {
 
 // watch says that this node lives, and looks for those that do not, until ctx ends.
 func (q *Queue) watch(ctx context.Context) {
-	tick := time.NewTicker(q.cfg.Heartbeat)
-	defer tick.Stop()
+	beat := time.NewTicker(q.cfg.Heartbeat)
+	defer beat.Stop()
+	var check <-chan time.Time // never, where locks cannot be lost
+	if grace := q.node.grace(); grace > 0 {
+		t := time.NewTicker(grace / 4)
+		defer t.Stop()
+		check = t.C
+	}
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-check:
+			err = q.node.keep(ctx)
+		case <-beat.C:
+			err = errors.Join(q.node.beat(ctx), q.reap(ctx))
 		}
-		if err := errors.Join(q.node.beat(ctx), q.reap(ctx)); err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			q.deps.Log.WarnContext(ctx, "queue heartbeat failed, trying again", "node", q.node.id, "in", q.cfg.Heartbeat, "error", err)
 		}
 	}
@@ -98,14 +104,14 @@ func (q *Queue) reap(ctx context.Context) error {
 
 // client makes the river client that does the jobs: one river queue a kind, so
 // that each has its own number of workers.
-func (q *Queue) client() (*river.Client[*sql.Tx], error) {
+func (q *Queue) client() (client, error) {
 	workers := river.NewWorkers()
 	queues := make(map[string]river.QueueConfig)
 	for kind, h := range q.handlers {
 		river.AddWorkerArgs(workers, args{kind: kind}, river.Worker[args](&worker{h: h}))
 		queues[kind] = river.QueueConfig{MaxWorkers: h.workers}
 	}
-	return river.NewClient(riversqlite.New(q.deps.DB), &river.Config{
+	return q.engine.client(&river.Config{
 		ID:                          q.node.id,
 		Logger:                      q.deps.Log,
 		Workers:                     workers,
@@ -152,26 +158,3 @@ func (r retries) NextRetry(job *rivertype.JobRow) time.Time {
 // riverNow is river's clock, which is not the injected one: what river wrote,
 // and what it will compare with its own, is told by it.
 func riverNow() time.Time { return time.Now() }
-
-// migrate brings river's tables up to date, in one transaction that has the write lock.
-func migrate(ctx context.Context, db *sql.DB, log *slog.Logger) error {
-	migrator, err := rivermigrate.New(riversqlite.New(db), &rivermigrate.Config{Logger: log})
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	if res, err := migrator.Validate(ctx, nil); err == nil && res.OK {
-		return nil // the usual start writes nothing
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	//lint:ignore SA1019 one transaction keeps other processes out and leaves nothing half done after a kill; all of riversqlite's migrations allow it
-	if _, err := migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
-		return errors.Join(fmt.Errorf("migrate: %w", err), tx.Rollback())
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}

@@ -2,6 +2,9 @@ package queue
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,39 +45,107 @@ type Status struct {
 // State returns the state of the latest job of that kind and id. ErrNotFound
 // when there was none, or when it was finished more than a week ago.
 func (q *Queue) State(ctx context.Context, kind, id string) (Status, error) {
-	job, err := q.find(ctx, kind, id)
+	_, job, err := q.find(ctx, kind, id)
 	if err != nil {
 		return Status{}, fmt.Errorf("state of %s %s: %w", kind, id, err)
 	}
-	s := Status{Attempt: job.Attempt, Enqueued: job.CreatedAt.UTC()}
-	switch job.State {
-	case rivertype.JobStateRunning:
-		s.State = Running
-	case rivertype.JobStateRetryable, rivertype.JobStateScheduled:
-		s.State, s.Next = Waiting, job.ScheduledAt.UTC()
-	case rivertype.JobStateCompleted:
-		s.State = Done
-	case rivertype.JobStateCancelled:
-		s.State = Cancelled
-	case rivertype.JobStateDiscarded:
-		s.State = GivenUp
-	default: // available; one that waits less than river's scheduling interval is that too
-		s.State = Queued
-		if len(job.Errors) > 0 && job.ScheduledAt.After(riverNow()) {
-			s.State, s.Next = Waiting, job.ScheduledAt.UTC()
+	return job.Status, nil
+}
+
+// Job is a job and what is known of it.
+type Job struct {
+	Kind, ID string
+	Priority int       // Urgent to Idle
+	Due      time.Time // as said at Enqueue or Prioritize, else the time of enqueueing
+	Status
+}
+
+// maxJobs bounds what Jobs returns.
+const maxJobs = 1000
+
+// Jobs returns up to limit jobs: unfinished ones in the order that they will be
+// done, beginning with those that run, then finished ones, the newest first.
+func (q *Queue) Jobs(ctx context.Context, limit int) ([]Job, error) {
+	text := q.engine.sql()
+	rows, err := q.deps.DB.QueryContext(ctx, `SELECT `+text.columns+` FROM river_job ORDER BY `+text.order()+` LIMIT $1`, min(max(limit, 0), maxJobs))
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	defer rows.Close()
+	var list []Job
+	for rows.Next() {
+		_, job, err := scanJob(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list jobs: %w", err)
 		}
+		list = append(list, job)
 	}
-	if job.AttemptedAt != nil {
-		s.Started = job.AttemptedAt.UTC()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
 	}
-	if job.FinalizedAt != nil {
-		s.Finished = job.FinalizedAt.UTC()
+	return list, nil
+}
+
+// find returns the latest job of that kind and id, and river's number of it.
+func (q *Queue) find(ctx context.Context, kind, id string) (int64, Job, error) {
+	text := q.engine.sql()
+	number, job, err := scanJob(q.deps.DB.QueryRowContext(ctx,
+		`SELECT `+text.columns+` FROM river_job WHERE `+text.byArgs+` ORDER BY id DESC LIMIT 1`, kind, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
 	}
-	if n := len(job.AttemptedBy); n > 0 {
-		s.Node = job.AttemptedBy[n-1]
+	return number, job, err
+}
+
+// scanJob reads the columns of a dialect from *sql.Row or *sql.Rows.
+func scanJob(row interface{ Scan(dest ...any) error }) (number int64, job Job, err error) {
+	var (
+		state, errorList                              string
+		due, created, attempted, scheduled, finalized sql.Null[int64]
+	)
+	if err := row.Scan(&number, &job.Kind, &job.ID, &state, &job.Attempt, &job.Priority, &due,
+		&created, &attempted, &scheduled, &finalized, &job.Node, &errorList); err != nil {
+		return 0, Job{}, err
 	}
-	for _, e := range job.Errors {
-		s.Failures = append(s.Failures, Failure{Attempt: e.Attempt, At: e.At.UTC(), Reason: e.Error})
+	var failures []rivertype.AttemptError
+	if err := json.Unmarshal([]byte(errorList), &failures); err != nil {
+		return 0, Job{}, fmt.Errorf("errors of job %d: %w", number, err)
 	}
-	return s, nil
+	for _, e := range failures {
+		job.Failures = append(job.Failures, Failure{Attempt: e.Attempt, At: e.At.UTC(), Reason: e.Error})
+	}
+	job.Enqueued, job.Started, job.Finished = instant(created), instant(attempted), instant(finalized)
+	if job.Due = instant(due); job.Due.IsZero() {
+		job.Due = job.Enqueued
+	}
+	job.State = jobState(rivertype.JobState(state))
+	// One that waits less than river's scheduling interval is available already.
+	if next := instant(scheduled); job.State == Waiting || job.State == Queued && len(failures) > 0 && next.After(riverNow()) {
+		job.State, job.Next = Waiting, next
+	}
+	return number, job, nil
+}
+
+func jobState(s rivertype.JobState) JobState {
+	switch s {
+	case rivertype.JobStateRunning:
+		return Running
+	case rivertype.JobStateRetryable, rivertype.JobStateScheduled:
+		return Waiting
+	case rivertype.JobStateCompleted:
+		return Done
+	case rivertype.JobStateCancelled:
+		return Cancelled
+	case rivertype.JobStateDiscarded:
+		return GivenUp
+	default: // available, pending
+		return Queued
+	}
+}
+
+func instant(micros sql.Null[int64]) time.Time {
+	if !micros.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros.V).UTC()
 }
