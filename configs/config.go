@@ -19,6 +19,7 @@ type Config struct {
 	Stream   Stream   `koanf:"stream"`
 	Tokens   Tokens   `koanf:"tokens"`
 	Uploads  Uploads  `koanf:"uploads"`
+	HandIn   HandIn   `koanf:"handIn"`
 	Mail     Mail     `koanf:"mail"`
 }
 
@@ -90,6 +91,12 @@ type Uploads struct {
 	MaxSize Size          `koanf:"maxSize"` // of one file
 	Quota   Size          `koanf:"quota"`   // of one event, all originals
 	Expire  time.Duration `koanf:"expire"`  // an upload without a new byte is given up after this
+}
+
+// HandIn is what speakers meet who hand in a film by a personal link.
+type HandIn struct {
+	TermsFR string `koanf:"termsFr"` // empty, both: the text that comes with the program
+	TermsEN string `koanf:"termsEn"`
 }
 
 // Mail is the server that takes our mail.

@@ -32,6 +32,9 @@ func (c Config) Validate() error {
 	c.Ingest.validate(fault)
 	c.Storage.validate(fault)
 	c.Uploads.validate(fault)
+	if (c.HandIn.TermsFR == "") != (c.HandIn.TermsEN == "") {
+		fault("handIn.termsFr", "the terms are needed in both languages, or in neither")
+	}
 	c.Mail.validate(fault)
 	between("stream.depth", c.Stream.Depth, time.Minute, 24*time.Hour, fault)
 	between("tokens.linkLife", c.Tokens.LinkLife, time.Hour, 5*366*24*time.Hour, fault)
@@ -72,8 +75,8 @@ func (i Ingest) validate(fault faultFunc) {
 		fault("ingest.ffprobe", "a program is needed, such as ffprobe or /usr/bin/ffprobe")
 	}
 	oneOf("ingest.preset", i.Preset, fault, "auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-	if i.Workers < 1 || i.Workers > 64 {
-		fault("ingest.workers", "%d is not between 1 and 64", i.Workers)
+	if i.Workers < 0 || i.Workers > 64 {
+		fault("ingest.workers", "%d is not between 0 and 64", i.Workers)
 	}
 	if i.Threads < 0 || i.Threads > 256 {
 		fault("ingest.threads", "%d is not between 0 and 256", i.Threads)
