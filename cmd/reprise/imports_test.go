@@ -127,7 +127,7 @@ var libraries = map[string]library{
 	"github.com/aws/smithy-go":                       {[]string{"reprise/storage"}, "errors of S3 servers, as the SDK types them"},
 	"github.com/tus/tusd/v2":                         {[]string{"reprise/storage/uploads"}, "resumable uploads: the protocol of tus 1.0"},
 	"golang.org/x/exp/slog":                          {[]string{"reprise/storage/uploads"}, "tusd logs by it"},
-	"golang.org/x/text/unicode/norm":                 {[]string{"reprise/stream/conformance"}, "rule R002: NFC"},
+	"golang.org/x/text/unicode/norm":                 {[]string{"reprise/stream/conformance", "reprise/vod/ingest"}, "rule R002: NFC; searches that do not mind accents"},
 }
 
 // testLibraries are those that only tests import; anyone may.

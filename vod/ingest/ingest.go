@@ -35,8 +35,9 @@ type Config struct {
 	MaxDecodeErrors int           // more lines of decoder complaints and the film is refused; 12
 	SweepAge        time.Duration // what nothing names is removed when it is older; 1 hour; negative: at once
 
-	Node           string   // name of this machine, shown with the work it does
-	CaptionCommand []string // makes captions of a sound: {audio} (WAV, 16 kHz, mono), {language} and {output} (WebVTT) are filled in; empty: none
+	Node           string        // name of this machine, shown with the work it does
+	CaptionCommand []string      // makes captions of a sound: {audio} (WAV, 16 kHz, mono), {language} and {output} (WebVTT) are filled in; empty: none
+	CaptionTimeout time.Duration // most that CaptionCommand may take; 6 hours
 }
 
 // Deps are the things an Ingester works with.
@@ -148,6 +149,7 @@ func (c *Config) fill() error {
 	set(&c.MaxDuration, 12*time.Hour)
 	set(&c.MaxDecodeErrors, 12)
 	set(&c.SweepAge, time.Hour)
+	set(&c.CaptionTimeout, 6*time.Hour)
 	return nil
 }
 
