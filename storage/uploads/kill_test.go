@@ -1,0 +1,5 @@
+package uploads
+
+const childVar = "REPRISE_UPLOADS_CHILD"
+
+func child() error { return nil }
