@@ -25,6 +25,7 @@ type packets struct {
 	bins   []int64       // bytes by stretch of binTime, video only
 	times  []int64       // presentation times in microseconds, video only
 	last   time.Duration // duration of the packet shown last
+	clock  *soundClock   // sound only; nil: what its packets hold is not known
 }
 
 // mostTimes bounds the memory of frame times: 12 hours at 60 frames a second.
@@ -55,6 +56,7 @@ func (g *Ingester) probePackets(ctx context.Context, in *input, p *Probe) error 
 	}
 	for i := range p.Audio {
 		tracks[p.Audio[i].Index] = &p.Audio[i].packets
+		p.Audio[i].clock = newSoundClock(&p.Audio[i])
 	}
 	for _, t := range tracks {
 		t.First, t.End = math.MaxInt64, math.MinInt64
@@ -111,6 +113,9 @@ func (t *packets) add(fields []string, start time.Duration, keep bool) {
 	t.First = min(t.First, at)
 	if at+length >= t.End {
 		t.End, t.last = at+length, length
+	}
+	if t.clock != nil {
+		t.clock.add(at, length, int64(number(fields[4])))
 	}
 	if keep && len(t.times) < mostTimes {
 		t.times = append(t.times, int64(at/time.Microsecond))

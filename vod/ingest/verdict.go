@@ -170,9 +170,9 @@ func judgeLength(p *Probe) []vod.Finding {
 	}
 	switch {
 	case lost > 100*time.Millisecond && (lost > missingTime || float64(lost) > missingShare*float64(promised)):
-		return []vod.Finding{finding("truncated", span(promised), span(there))}
+		return []vod.Finding{at(finding("truncated", span(promised), span(there)), []vod.Span{spanOf(there, promised)})}
 	case lost > 100*time.Millisecond:
-		return []vod.Finding{finding("end-missing", span(promised), span(there))}
+		return []vod.Finding{at(finding("end-missing", span(promised), span(there)), []vod.Span{spanOf(there, promised)})}
 	case damaged && len(p.Video) > 0 && p.Video[0].Shown == 0:
 		return []vod.Finding{finding("index-damaged")}
 	case pastEnd && p.Movie.Fragmented:
@@ -267,6 +267,7 @@ func judgePicture(p *Probe, lost bool, l limits) (found []vod.Finding) {
 	}{
 		{v.Rotation != 0, "rotated", []any{v.Rotation}},
 		{v.HDR, "hdr-converted", nil},
+		{v.Depth > 8 && !v.HDR, "ten-bit", []any{v.Depth}},
 		{v.Interlaced, "interlaced", nil},
 		{v.Aspect[0] != v.Aspect[1], "anamorphic", nil},
 		{height > width, "portrait", nil},
@@ -370,17 +371,19 @@ func judgeLanguages(p *Probe, sounds []sound) (found []vod.Finding) {
 func judgeTogether(v *VideoTrack, s sound, name both) (found []vod.Finding) {
 	a := s.track
 	for _, test := range []struct {
-		is   bool
-		code string
-		args []any
+		apart    time.Duration
+		least    time.Duration
+		code     string
+		args     []any
+		from, to time.Duration
 	}{
-		{a.First-v.First > 150*time.Millisecond, "sound-late", []any{name, span(a.First - v.First)}},
-		{v.First-a.First > 150*time.Millisecond, "picture-late", []any{span(v.First - a.First)}},
-		{v.End-a.End > time.Second, "sound-shorter", []any{name, span(v.End - a.End)}},
-		{a.End-v.End > time.Second, "sound-longer", []any{name, span(a.End - v.End)}},
+		{a.First - v.First, 150 * time.Millisecond, "sound-late", []any{name, span(a.First - v.First)}, v.First, a.First},
+		{v.First - a.First, 150 * time.Millisecond, "picture-late", []any{span(v.First - a.First)}, a.First, v.First},
+		{v.End - a.End, time.Second, "sound-shorter", []any{name, span(v.End - a.End)}, a.End, v.End},
+		{a.End - v.End, time.Second, "sound-longer", []any{name, span(a.End - v.End)}, v.End, a.End},
 	} {
-		if test.is {
-			found = append(found, finding(test.code, test.args...))
+		if test.apart > test.least {
+			found = append(found, at(finding(test.code, test.args...), []vod.Span{spanOf(test.from, test.to)}))
 		}
 	}
 	return found
@@ -403,7 +406,7 @@ func judgeTrack(s sound, name both) (found []vod.Finding) {
 			found = append(found, finding(test.code, test.args...))
 		}
 	}
-	return found
+	return append(found, judgeClock(a, name)...)
 }
 
 // of names a sound track in a sentence, when there is more than one to name.
