@@ -111,25 +111,25 @@ func (s *Server) audit(ctx context.Context, did string, about ...slog.Attr) {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
 }
 
-// asset returns an asset that the caller may see, vod.ErrNotFound otherwise.
+// asset returns an asset that the caller may see, and the caller's sight; vod.ErrNotFound otherwise.
 //
 // The library knows no events. An organizer sees what a talk of the event
 // names, what was handed in for the event, and what belongs to nobody yet: imports
 // by the operator that no other event's talk names. A speaker sees the films of
 // their talk.
-func (s *Server) asset(ctx context.Context, c *caller, id vod.AssetID) (vod.Asset, error) {
+func (s *Server) asset(ctx context.Context, c *caller, id vod.AssetID) (vod.Asset, *sight, error) {
 	a, err := s.in.Library.Asset(ctx, id)
 	if err != nil {
-		return vod.Asset{}, err
+		return vod.Asset{}, nil, err
 	}
-	sight, err := s.sightOf(ctx, c)
+	v, err := s.sightOf(ctx, c)
 	if err != nil {
-		return vod.Asset{}, err
+		return vod.Asset{}, nil, err
 	}
-	if !sight.sees(&a) {
-		return vod.Asset{}, fmt.Errorf("%w: asset %s of another event", vod.ErrNotFound, id)
+	if !v.sees(&a) {
+		return vod.Asset{}, nil, fmt.Errorf("%w: asset %s of another event", vod.ErrNotFound, id)
 	}
-	return a, nil
+	return a, v, nil
 }
 
 // sight is what decides which assets a caller sees.
@@ -142,21 +142,33 @@ type sight struct {
 	uploads []vod.Upload         // of the event; for a speaker: their own
 }
 
+// sightOf reads what decides what a caller sees.
 func (s *Server) sightOf(ctx context.Context, c *caller) (*sight, error) {
-	v := &sight{caller: c, named: map[vod.AssetID]bool{}, foreign: map[vod.AssetID]bool{}, sent: map[vod.AssetID]bool{}}
 	events, err := s.in.Events.Events(ctx)
 	if err != nil {
 		return nil, err
 	}
+	uploads, err := s.in.Uploads.Uploads(ctx, string(c.event))
+	if err != nil {
+		return nil, err
+	}
+	return newSight(c, events, uploads)
+}
+
+// newSight decides from all events and uploads; those of other events are no matter.
+func newSight(c *caller, events []event.Event, uploads []vod.Upload) (*sight, error) {
+	v := &sight{caller: c, named: map[vod.AssetID]bool{}, foreign: map[vod.AssetID]bool{}, sent: map[vod.AssetID]bool{}}
 	found := false
-	for _, e := range events {
+	for i := range events {
+		e := &events[i]
 		into := v.foreign
 		if e.ID == c.event {
-			v.event, into, found = e, v.named, true
+			v.event, into, found = *e, v.named, true
 		}
-		for i := range e.Talks {
-			for l, asset := range e.Talks[i].Films {
-				if c.handIn == nil || e.Talks[i].ID == c.handIn.Talk && c.handIn.Covers(l) {
+		for j := range e.Talks {
+			t := &e.Talks[j]
+			for l, asset := range t.Films {
+				if e.ID != c.event || c.handIn == nil || t.ID == c.handIn.Talk && c.handIn.Covers(l) {
 					into[vod.AssetID(asset)] = true
 				}
 			}
@@ -165,12 +177,8 @@ func (s *Server) sightOf(ctx context.Context, c *caller) (*sight, error) {
 	if !found {
 		return nil, fmt.Errorf("%w: event %s", event.ErrNotFound, c.event)
 	}
-	uploads, err := s.in.Uploads.Uploads(ctx, string(c.event))
-	if err != nil {
-		return nil, err
-	}
 	for _, u := range uploads {
-		if c.handIn != nil && u.HandIn != string(c.handIn.ID) {
+		if u.Event != string(c.event) || c.handIn != nil && u.HandIn != string(c.handIn.ID) {
 			continue
 		}
 		v.uploads = append(v.uploads, u)

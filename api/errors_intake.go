@@ -23,6 +23,7 @@ var (
 	errTermsChanged  = errors.New("terms changed meanwhile")
 	errAssetInUse    = errors.New("asset is named by a talk")
 	errNothingToStop = errors.New("nothing to cancel")
+	errNothingFailed = errors.New("nothing to try again")
 	errWorking       = errors.New("work goes on already")
 	errNotMade       = errors.New("nothing is made of this film yet")
 	errStale         = errors.New("changed meanwhile")
@@ -30,6 +31,7 @@ var (
 	errInUseNow      = errors.New("somebody changes this right now")
 	errPicture       = errors.New("picture cannot be read")
 	errLanguage      = errors.New("not a language of the event")
+	errNoMail        = errors.New("no mail is sent from here")
 	errUploadDone    = errors.New("upload is complete already")
 )
 
@@ -59,6 +61,9 @@ var intakeAnswers = []answer{
 	{err: errNothingToStop, status: http.StatusConflict, code: "nothing-to-cancel",
 		title:  [2]string{"Rien à interrompre", "Nothing to cancel"},
 		detail: [2]string{"Aucun travail n’est en cours ni en attente pour cette vidéo.", "No work is going on or waiting for this film."}},
+	{err: errNothingFailed, status: http.StatusConflict, code: "nothing-to-retry",
+		title:  [2]string{"Rien à refaire", "Nothing to try again"},
+		detail: [2]string{"La vidéo est prête, et aucun travail n’a échoué.", "The film is ready, and no work has failed."}},
 	{err: errWorking, status: http.StatusConflict, code: "already-working",
 		title:  [2]string{"Travail en cours", "Work goes on already"},
 		detail: [2]string{"Cette vidéo est déjà en cours de traitement.", "This film is being processed already."}},
@@ -80,6 +85,9 @@ var intakeAnswers = []answer{
 	{err: errLanguage, status: http.StatusUnprocessableEntity, code: "unknown-language",
 		title:  [2]string{"Langue inconnue", "Unknown language"},
 		detail: [2]string{"Cette langue n’est pas une langue de l’événement.", "This is not a language of the event."}},
+	{err: errNoMail, status: http.StatusConflict, code: "no-mail",
+		title:  [2]string{"Envoi de courriels absent", "No mail"},
+		detail: [2]string{"Ce serveur n’envoie pas de courriels : copiez le lien et envoyez-le vous-même.", "This server sends no mail: copy the link and send it yourself."}},
 	{err: errUploadDone, status: http.StatusConflict, code: "upload-complete",
 		title:  [2]string{"Envoi terminé", "Upload complete"},
 		detail: [2]string{"Cet envoi est déjà terminé.", "This upload is complete already."}},
@@ -175,6 +183,12 @@ func (p *Problem) particulars(err error) {
 	var over *closed
 	if errors.As(err, &over) && !over.since.IsZero() {
 		p.Until = instant(over.since)
+	}
+	var captions *noCaptions
+	if errors.As(err, &captions) {
+		for _, f := range captions.findings {
+			p.Errors = append(p.Errors, Fault{Location: "body", Message: [2]string{f.FR, f.EN}[p.lang]})
+		}
 	}
 	var quota *UploadQuota
 	if errors.As(err, &quota) {

@@ -60,7 +60,9 @@ func apiConfig() huma.Config {
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
 	cfg.Info.Description = "Operations of a Reprise server. Media is not here: POST /playback returns the address of a playlist under /p/."
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"link": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The token of an attendee's or organizer's link: what follows #k= in it."},
+		"link":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The token of an attendee's or organizer's link: what follows #k= in it."},
+		"desk":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The token of the link of the organizers' desk."},
+		"handin": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The token of a speaker's hand-in link."},
 	}
 	return cfg
 }
@@ -68,11 +70,11 @@ func apiConfig() huma.Config {
 // register describes the operations to huma.
 func (s *Server) register(a huma.API) huma.API {
 	linked := []map[string][]string{{"link": {}}}
-	operate(a, huma.Operation{OperationID: "time", Method: http.MethodGet, Path: apiPrefix + "/time",
+	operate(a, huma.Operation{OperationID: "time", Tags: []string{"watch"}, Method: http.MethodGet, Path: apiPrefix + "/time",
 		Summary: "The server's clock", Description: "For players that hold the picture to the schedule. Never cached."}, s.clock)
-	operate(a, huma.Operation{OperationID: "playback", Method: http.MethodPost, Path: apiPrefix + "/playback", Security: linked, MaxBodyBytes: maxBody,
+	operate(a, huma.Operation{OperationID: "playback", Tags: []string{"watch"}, Method: http.MethodPost, Path: apiPrefix + "/playback", Security: linked, MaxBodyBytes: maxBody,
 		Summary: "Exchange a link for a playlist", Description: "Returns the address of the presentation that fits now: the auditorium live, a talk from its beginning, or its replay."}, s.playback)
-	operate(a, huma.Operation{OperationID: "programme", Method: http.MethodGet, Path: apiPrefix + "/programme", Security: linked,
+	operate(a, huma.Operation{OperationID: "programme", Tags: []string{"watch"}, Method: http.MethodGet, Path: apiPrefix + "/programme", Security: linked,
 		Summary: "The event's programme", Description: "Auditoriums and talks, with the state of each at this instant."}, s.programme)
 	s.registerIntake(a)
 	return a
@@ -81,10 +83,13 @@ func (s *Server) register(a huma.API) huma.API {
 // operate registers one operation whose errors go through the table of errors.go.
 func operate[I, O any](a huma.API, op huma.Operation, f func(context.Context, *I) (*O, error)) {
 	schema := a.OpenAPI().Components.Schemas.Schema(problemType, true, "Problem")
-	op.Responses = map[string]*huma.Response{"default": {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{
 		Description: "A problem (RFC 9457)",
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
-	}}
+	}
 	huma.Register(a, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := f(ctx, in)
 		if err != nil {

@@ -35,6 +35,8 @@ type Config struct {
 	// TermsFR and TermsEN are what speakers agree to when they hand in a film.
 	// Both empty: the text that comes with the program.
 	TermsFR, TermsEN string
+	// CaptionCommand says that captions can be made from the sound here.
+	CaptionCommand bool
 	// UploadQuota and UploadSize bound all originals of one event, and one file, in bytes. Zero: not said.
 	UploadQuota, UploadSize int64
 }
@@ -99,6 +101,11 @@ type Server struct {
 	spec     []byte  // openapi.json
 	in       *Intake // deps.Intake; nil: this server only plays
 	terms    terms
+	pictures chan struct{} // a token for each picture that may be decoded at once
+
+	transcripts transcripts
+	board       board
+	listeners   atomic.Int32 // streams of progress
 
 	unready  atomic.Bool // /readyz says 503
 	draining atomic.Bool // blocking reloads are released
@@ -125,7 +132,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	s := &Server{cfg: cfg, deps: deps, log: deps.Log, registry: deps.Registry, metrics: m, in: deps.Intake, terms: newTerms(cfg.TermsFR, cfg.TermsEN)}
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, registry: deps.Registry, metrics: m, in: deps.Intake, terms: newTerms(cfg.TermsFR, cfg.TermsEN), pictures: make(chan struct{}, 1)}
 	var stopping context.Context
 	stopping, s.drain = context.WithCancel(context.Background())
 	filer, _ := deps.Objects.(storage.Filer)

@@ -118,7 +118,7 @@ func (s *Server) permitStaff(ctx context.Context, v *sight, q *UploadRequest) er
 	if q.Asset == "" {
 		return nil
 	}
-	_, err := s.asset(ctx, v.caller, q.Asset)
+	_, _, err := s.asset(ctx, v.caller, q.Asset)
 	return err
 }
 
