@@ -21,7 +21,7 @@ func scanAsset(row scanner) (vod.Asset, error) {
 	)
 	err := row.Scan(&a.ID, &a.Title, &a.State, &a.Percent, &a.Verdict, &findings, &source, &a.Revision, &a.Media, &created, &updated,
 		&progress, &extras, &history, &a.First, &a.Making)
-	if errors.Is(err, sql.ErrNoRows) {
+	if missing(err) {
 		return vod.Asset{}, vod.ErrNotFound
 	}
 	if err != nil {
@@ -42,7 +42,7 @@ func assetArgs(a *vod.Asset) ([]any, error) {
 			return nil, err
 		}
 	}
-	return []any{a.ID, a.Title, a.State, a.Percent, a.Verdict, texts[0], texts[1], a.Revision, a.Media, micros(a.Created), micros(a.Updated),
+	return []any{a.ID, sayable(a.Title), a.State, a.Percent, a.Verdict, texts[0], texts[1], a.Revision, a.Media, micros(a.Created), micros(a.Updated),
 		texts[2], texts[3], texts[4], a.First, a.Making}, nil
 }
 

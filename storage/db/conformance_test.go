@@ -18,21 +18,28 @@ import (
 	"reprise/api/token"
 	"reprise/event"
 	"reprise/storage/db"
+	"reprise/storage/dbtest"
 	"reprise/stream"
 	"reprise/stream/timeline"
 	"reprise/vod"
 )
 
-// engines are the databases that the suite runs on; open makes an empty one, or
-// opens the one at where again.
-var engines = map[string]engine{
-	"sqlite": {
-		create: func(t *testing.T) string { return filepath.Join(t.TempDir(), "reprise.db") },
-	},
+// engines are the databases that the suite runs on; each makes an empty one and says where.
+var engines = map[string]func(t testing.TB) (where string){
+	"sqlite":     func(t testing.TB) string { return filepath.Join(t.TempDir(), "reprise.db") },
+	"postgresql": dbtest.Postgres,
 }
 
-type engine struct {
-	create func(t *testing.T) (where string) // makes an empty database
+// onEach runs a test on every engine.
+func onEach(t *testing.T, test func(t *testing.T, where string)) {
+	t.Helper()
+	t.Parallel()
+	for name, create := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, create(t))
+		})
+	}
 }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 123456000, time.UTC)
@@ -62,6 +69,15 @@ func TestConformance(t *testing.T) {
 		{"asset changed from two sides", testAssetChange},
 		{"put media", testPutMedia},
 		{"media as large as an hour", testLargeMedia},
+		{"extras and history", testExtras},
+		{"first rendition", testFirst},
+		{"reports", testReports},
+		{"uploads", testUploads},
+		{"leases", testLeases},
+		{"leases asked for at once", testLeaseRace},
+		{"hand-ins", testHandIns},
+		{"letters", testMails},
+		{"odd text", testOddText},
 		{"events", testEvents},
 		{"event conflicts", testEventConflict},
 		{"journal", testJournal},
@@ -73,11 +89,11 @@ func TestConformance(t *testing.T) {
 		{"eight writers", testWriters},
 		{"ended context", testContext},
 	}
-	for name, e := range engines {
+	for name, create := range engines {
 		for _, tt := range tests {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
-				tt.test(t, open(t, e.create(t)))
+				tt.test(t, open(t, create(t)))
 			})
 		}
 	}
@@ -279,8 +295,9 @@ func testEvents(t *testing.T, d *db.DB) {
 	stored := must[event.Event](t)(d.PutEvent(ctx, want))
 	want.Version = 2
 	equal(t, "changed", stored, want)
-	a := must[event.Event](t)(d.PutEvent(ctx, event.Event{ID: "a"}))
-	equal(t, "by id", must[[]event.Event](t)(d.Events(ctx)), []event.Event{a, want})
+	a := must[event.Event](t)(d.PutEvent(ctx, event.Event{ID: "a-b"}))
+	c := must[event.Event](t)(d.PutEvent(ctx, event.Event{ID: "aa"})) // before a-b in a dictionary
+	equal(t, "by id", must[[]event.Event](t)(d.Events(ctx)), []event.Event{a, c, want})
 	if !a.ReplayUntil.IsZero() {
 		t.Errorf("zero instant came back as %v", a.ReplayUntil)
 	}
@@ -449,6 +466,14 @@ func testVersion(t *testing.T, d *db.DB) {
 	step("progress", false, err)
 	_, err = d.UpdateAsset(ctx, "a", func(a *vod.Asset) error { a.State = vod.Processing; return nil })
 	step("state", true, err)
+	_, err = d.UpdateAsset(ctx, "a", func(a *vod.Asset) error { a.Title = "new"; return nil })
+	step("title", true, err)
+	_, err = d.UpdateAsset(ctx, "a", func(a *vod.Asset) error {
+		a.Progress.Stage, a.Making, a.Extras.Poster, a.Source.Preview = "encoding", "x", "p", "o"
+		return nil
+	})
+	step("what playout does not see", false, err)
+	step("upload", false, d.CreateUpload(ctx, anUpload("u", "e", noon)))
 	step("media", true, d.PutMedia(ctx, aMedia("m", "a", 1)))
 	_, err = d.PutEvent(ctx, anEvent("e"))
 	step("event", true, err)

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 )
 
@@ -22,7 +21,7 @@ type documents[T any] struct {
 func (t *documents[T]) scan(row scanner) (v T, err error) {
 	var body string
 	err = row.Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
+	if missing(err) {
 		return v, t.notFound
 	}
 	if err != nil {

@@ -1,10 +1,12 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"reprise/event"
@@ -60,7 +62,7 @@ func scanEvent(row scanner) (event.Event, error) {
 		r    eventRow
 	)
 	err := row.Scan(&e.ID, &e.Version, &body)
-	if errors.Is(err, sql.ErrNoRows) {
+	if missing(err) {
 		return event.Event{}, event.ErrNotFound
 	}
 	if err != nil {
@@ -118,9 +120,11 @@ func (d *DB) Event(ctx context.Context, id event.ID) (event.Event, error) {
 
 // Events implements event.Store.
 func (d *DB) Events(ctx context.Context) ([]event.Event, error) {
-	list, err := all(ctx, d.sql, scanEvent, `SELECT id, version, body FROM event ORDER BY id`)
+	list, err := all(ctx, d.sql, scanEvent, `SELECT id, version, body FROM event`)
 	if err != nil {
 		return nil, fmt.Errorf("load events: %w", err)
 	}
+	// Not by the engine, which may know a language's alphabet.
+	slices.SortFunc(list, func(a, b event.Event) int { return cmp.Compare(a.ID, b.ID) })
 	return list, nil
 }

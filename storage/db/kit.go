@@ -6,11 +6,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"time"
 )
 
-// write runs f in a transaction that may write: committed when f returns nil, else rolled back.
+// maxTries bounds how often a transaction is tried that failed for no fault of its own.
+const maxTries = 10
+
+// write runs f in a transaction that may write: committed when f returns nil,
+// else rolled back. Where transactions run side by side one may have to give
+// way to another: then f is run again, in a new one.
 func (d *DB) write(ctx context.Context, f func(*sql.Tx) error) error {
+	for try := 1; ; try++ {
+		err := d.writeOnce(ctx, f)
+		if err == nil || try == maxTries || !again(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(time.Duration(try) * 10 * time.Millisecond)):
+		}
+	}
+}
+
+func (d *DB) writeOnce(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := d.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -54,17 +75,22 @@ func (d *DB) Version(ctx context.Context) (int64, error) {
 	return v, nil
 }
 
+// missing tells whether an error of Scan says that there is no such row.
+func missing(err error) bool { return errors.Is(err, sql.ErrNoRows) || unsayable(err) }
+
 // scanner is a row being read: *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
 // all reads every row of a query; nil when there is none.
-func all[T any](ctx context.Context, from querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+func all[T any](ctx context.Context, from querier, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
 	rows, err := from.QueryContext(ctx, query, args...)
+	if unsayable(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
@@ -94,6 +120,11 @@ func instant(us int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(us).UTC()
+}
+
+// sayable is text as every engine can hold it: UTF-8 without NUL.
+func sayable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // toJSON marshals what cannot fail to marshal but for a fault in the program.

@@ -92,7 +92,7 @@ func (d *DB) addMedia(ctx context.Context, m *vod.Media, change func(*vod.Asset)
 func (d *DB) Media(ctx context.Context, id vod.MediaID) (vod.Media, error) {
 	var body, segments string
 	err := d.sql.QueryRowContext(ctx, `SELECT body, segments FROM media WHERE id = $1`, id).Scan(&body, &segments)
-	if errors.Is(err, sql.ErrNoRows) {
+	if missing(err) {
 		err = vod.ErrNotFound
 	}
 	if err != nil {

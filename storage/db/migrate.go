@@ -18,14 +18,15 @@ var migrations embed.FS
 // versionTable is where goose notes what it did.
 const versionTable = "schema_version"
 
-// migrate brings the schema up to date; the caller holds a lock against other processes.
-func migrate(ctx context.Context, dialect database.Dialect, pool *sql.DB, log *slog.Logger) error {
+// migrate brings the schema up to date. The caller holds a lock against other
+// processes, or gives goose one to take.
+func migrate(ctx context.Context, dialect database.Dialect, pool *sql.DB, log *slog.Logger, options ...goose.ProviderOption) error {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
 	provider, err := goose.NewProvider(dialect, pool, folder,
-		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+		append(options, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))...)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"reprise/vod"
@@ -31,7 +29,7 @@ func (d *DB) Report(ctx context.Context, id vod.SourceID) (vod.Report, error) {
 	)
 	err := d.sql.QueryRowContext(ctx, `SELECT body FROM report WHERE source = $1`, id).Scan(&body)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case missing(err):
 		err = vod.ErrNotFound
 	case err == nil:
 		err = fromJSON(body, &r)

@@ -1,120 +1,17 @@
 package db_test
 
 import (
-	"bufio"
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"reprise/storage/db"
 	"reprise/vod"
 )
-
-// childVar tells the test binary that it is a child which writes for ever, and into which file.
-const childVar = "REPRISE_DBTEST_CHILD"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(childVar); path != "" {
-		os.Exit(child(path))
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// child creates assets named after its process and prints the number of each that was acknowledged.
-func child(path string) int {
-	ctx := context.Background()
-	d, err := db.Open(ctx, db.Config{DSN: path, Now: func() time.Time { return noon }}, slog.New(slog.DiscardHandler))
-	for i := 0; err == nil; i++ {
-		if err = d.CreateAsset(ctx, vod.Asset{ID: vod.AssetID(fmt.Sprintf("%d-%d", os.Getpid(), i))}); err == nil {
-			fmt.Println(i)
-		}
-	}
-	fmt.Println(err)
-	return 1
-}
-
-// TestSQLiteKill kills two processes that write one file while this one writes
-// too: what they were told is kept is there, and nobody was ever turned away.
-func TestSQLiteKill(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "reprise.db")
-	d := open(t, path)
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			child := exec.CommandContext(t.Context(), os.Args[0])
-			child.Env = append(os.Environ(), childVar+"="+path)
-			out, err := child.StdoutPipe()
-			if err == nil {
-				err = child.Start()
-			}
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			acknowledged, lines := -1, bufio.NewScanner(out)
-			for lines.Scan() {
-				n, err := strconv.Atoi(lines.Text())
-				if err != nil {
-					t.Errorf("child: %s", lines.Text())
-					break
-				}
-				if acknowledged = n; n == 40 {
-					child.Process.Kill() // and read on: what it said before it died counts
-				}
-			}
-			child.Wait() // killed: always an error
-			for i := range acknowledged + 1 {
-				if _, err := d.Asset(t.Context(), vod.AssetID(fmt.Sprintf("%d-%d", child.Process.Pid, i))); err != nil {
-					t.Errorf("acknowledged and lost: %v", err)
-				}
-			}
-			if acknowledged < 40 {
-				t.Errorf("child wrote only %d", acknowledged)
-			}
-		})
-	}
-	for i := range 40 {
-		if err := d.CreateAsset(t.Context(), vod.Asset{ID: vod.AssetID("own-" + strconv.Itoa(i))}); err != nil {
-			t.Errorf("write beside the children: %v", err)
-		}
-	}
-	wg.Wait()
-	var verdict string
-	if err := d.SQL().QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
-		t.Errorf("integrity: %s %v", verdict, err)
-	}
-}
-
-func TestSQLiteOpenedByManyAtOnce(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "new", "folder", "reprise.db")
-	var wg sync.WaitGroup
-	for range 6 {
-		wg.Go(func() {
-			d, err := db.Open(t.Context(), db.Config{DSN: path, Now: time.Now}, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Errorf("open: %v", err)
-				return
-			}
-			if err := errors.Join(d.Ping(t.Context()), d.Close()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-}
 
 func TestSQLiteSettings(t *testing.T) {
 	t.Parallel()
@@ -134,19 +31,6 @@ func TestSQLiteSettings(t *testing.T) {
 	}
 }
 
-func TestSQLiteRefusesNewerSchema(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "reprise.db")
-	d := open(t, path)
-	if _, err := d.SQL().ExecContext(t.Context(), `INSERT INTO schema_version (version_id, is_applied) VALUES (9999, $1)`, true); err != nil {
-		t.Fatal(err)
-	}
-	_, err := db.Open(t.Context(), db.Config{DSN: path, Now: time.Now}, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, db.ErrNewerSchema) || !strings.Contains(err.Error(), "9999") {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -155,7 +39,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, cfg := range map[string]db.Config{
-		"no file": {Now: time.Now}, "no clock": {DSN: filepath.Join(dir, "a")}, "other engine": {DSN: "postgres://localhost/x", Now: time.Now},
+		"no file": {Now: time.Now}, "no clock": {DSN: filepath.Join(dir, "a")}, "other engine": {DSN: "mysql://localhost/x", Now: time.Now},
 		"a folder": {DSN: dir, Now: time.Now}, "no database": {DSN: text, Now: time.Now},
 	} {
 		if d, err := db.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
