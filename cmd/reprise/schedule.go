@@ -292,11 +292,11 @@ func (s *scheduleSet) importFilm(ctx context.Context, h *house, p program, file 
 	if err != nil {
 		return vod.Asset{}, err
 	}
-	jobs, err := h.openJobs()
+	jobs, err := queue.New(queue.Config{}, queue.Deps{DB: h.rows.SQL(), Pool: h.rows.Postgres(), Log: h.log, Node: nodeName(), Now: h.clock.Now})
 	if err != nil {
 		return vod.Asset{}, err
 	}
-	return asset, jobs.enqueue(ctx, asset.ID)
+	return asset, jobs.Enqueue(ctx, ingestJob, string(asset.ID), queue.Options{Priority: queue.Normal})
 }
 
 // filmLanguage returns the language of a film's untagged sound: the one it is
