@@ -106,7 +106,7 @@ func (c *Cache) Close() error {
 	if c.lock == nil {
 		return nil
 	}
-	return c.lock.Close()
+	return errors.Join(unlock(c.lock), c.lock.Close())
 }
 
 // Put implements storage.Store: it writes to the origin and drops what is here.

@@ -174,7 +174,10 @@ func (h *handle) request(ctx context.Context, offset, length int64) ([]byte, err
 		e.checked = c.cfg.Now()
 		c.mu.Unlock()
 		return data, nil
-	case errors.Is(err, storage.ErrChanged), errors.Is(err, storage.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound):
+		err = fmt.Errorf("%w: %w", storage.ErrChanged, err) // it was there when it was opened
+		fallthrough
+	case errors.Is(err, storage.ErrChanged):
 		c.dropEntry(e)
 	}
 	return nil, c.originError(err)

@@ -104,7 +104,10 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read %s: negative offset", h.entry.key)
 	}
 	size := h.entry.info.Size
-	if off >= size {
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case off >= size:
 		return 0, io.EOF
 	}
 	want := min(int64(len(p)), size-off)

@@ -12,3 +12,9 @@ import (
 func tryLock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
+
+// unlock gives the lock back at once: a child that is being started still has
+// the file open for a moment after we have closed it.
+func unlock(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+}
