@@ -148,6 +148,9 @@ func (g *Ingester) keep(ctx context.Context, path string, file *os.File, size in
 			SHA256: sum, Fingerprint: mark, Captions: captions, Language: opts.Language,
 		},
 	}
+	if playsAsItIs(file, size) {
+		a.Source.Preview = a.Source.Object
+	}
 	if a.Title == "" {
 		a.Title = titleOf(a.Source.Name)
 	}
@@ -282,7 +285,12 @@ func newUUID(now time.Time) string {
 	if _, err := rand.Read(b[:]); err != nil {
 		panic(err) // crypto/rand never fails on the systems we build for
 	}
-	ms := now.UnixMilli()
+	return uuidOf(now, b)
+}
+
+// uuidOf is the UUIDv7 of an instant and random bytes.
+func uuidOf(at time.Time, b [16]byte) string {
+	ms := at.UnixMilli()
 	for i := range 6 {
 		b[i] = byte(ms >> (40 - 8*i))
 	}

@@ -21,8 +21,8 @@ func planCopies(ctx context.Context, p *Probe, r *recipe, levels map[int]level) 
 		}
 	}
 	plan := r.plan()
-	if v := &p.Video[0]; pictureFits(p, v, rungNamed(r.Rungs[0]), gridOf(r.FPS)) &&
-		p.Movie.Fits(ctx, []cmaf.Job{{Track: v.Index, Plan: plan}}) == nil {
+	if !r.Still && pictureFits(p, &p.Video[0], rungNamed(r.Rungs[0]), gridOf(r.FPS)) &&
+		p.Movie.Fits(ctx, []cmaf.Job{{Track: p.Video[0].Index, Plan: plan}}) == nil {
 		r.CopyRung, r.Rungs = r.Rungs[0], r.Rungs[1:]
 	}
 	for i := range r.Sounds {

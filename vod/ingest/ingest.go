@@ -75,6 +75,7 @@ type Ingester struct {
 	mu     sync.Mutex
 	active map[vod.MediaID]int  // media being made in this process: Sweep leaves them alone
 	assets map[vod.AssetID]bool // assets being processed in this process
+	pace   pace                 // of encoding
 }
 
 var (
@@ -82,6 +83,11 @@ var (
 	ErrNotFile = errors.New("ingest: not a regular file")
 	// ErrBusy is returned by Process while the same asset is being processed by this process.
 	ErrBusy = errors.New("ingest: asset is being processed")
+	// ErrNoSpace is in the chain when the scratch folder's disk has no room for
+	// the work. Other films may fit, and this one later.
+	ErrNoSpace = errors.New("ingest: no room on this machine's disk")
+	// ErrNotReady is returned for an asset that has no media of its latest film.
+	ErrNotReady = errors.New("ingest: the latest film is not ready")
 	// ErrTimeout is in the chain when a child ran out of time.
 	ErrTimeout = errors.New("ingest: out of time")
 )
@@ -108,7 +114,7 @@ func New(cfg Config, deps Deps) (*Ingester, error) {
 	g := &Ingester{
 		cfg: cfg, library: deps.Library, store: deps.Store, log: deps.Log, now: deps.Now,
 		uploads: deps.Uploads, inUse: deps.InUse, airs: deps.Airs, space: freeSpace,
-		active: map[vod.MediaID]int{}, assets: map[vod.AssetID]bool{},
+		active: map[vod.MediaID]int{}, assets: map[vod.AssetID]bool{}, pace: presetPace(cfg.Preset, runtime.NumCPU()),
 	}
 	if path, err := exec.LookPath("prlimit"); err == nil {
 		g.prlimit = path

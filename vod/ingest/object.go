@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"reprise/storage"
 	"reprise/vod"
@@ -85,6 +86,40 @@ func (g *Ingester) putObject(ctx context.Context, key storage.Key, fill func(io.
 	return info, nil
 }
 
+// putFile stores a file below a media; one that was not made is "".
+func (g *Ingester) putFile(ctx context.Context, id vod.MediaID, name, path string) (string, error) {
+	key, err := g.putNamed(ctx, mediaKey(id, name), path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return string(key), err
+}
+
+// putNamed stores a file.
+func (g *Ingester) putNamed(ctx context.Context, key storage.Key, path string) (storage.Key, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w", key, err)
+	}
+	defer file.Close()
+	info, err := g.putObject(ctx, key, func(w io.Writer) error {
+		_, err := io.Copy(w, &contextReader{ctx, file})
+		return err
+	})
+	return info.Key, err
+}
+
+// giveFile stores a file that is not needed any more: without a copy where the store can take it over.
+func (g *Ingester) giveFile(ctx context.Context, key storage.Key, path string) error {
+	if adopter, ok := g.store.(storage.Adopter); ok {
+		if _, err := adopter.Adopt(ctx, key, path); err == nil {
+			return nil
+		} // another disk, most likely: then it is copied
+	}
+	_, err := g.putNamed(ctx, key, path)
+	return err
+}
+
 // removeObjects deletes what lies under a media's prefix.
 func (g *Ingester) removeObjects(ctx context.Context, id vod.MediaID) error {
 	var keys []storage.Key
@@ -98,6 +133,28 @@ func (g *Ingester) removeObjects(ctx context.Context, id vod.MediaID) error {
 	for _, key := range keys {
 		if err := g.store.Delete(ctx, key); err != nil {
 			return fmt.Errorf("delete %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// fetchRange copies the init segment of a rendition, and what lies from an
+// offset to the end of a segment, into a file.
+func (g *Ingester) fetchRange(ctx context.Context, r *vod.Rendition, from int64, to vod.Segment, path string) (err error) {
+	object, err := g.store.Open(ctx, storage.Key(r.Object))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r.Name, err)
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r.Name, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	from = max(from, r.InitSize)
+	for _, part := range []*io.SectionReader{io.NewSectionReader(object, 0, r.InitSize), io.NewSectionReader(object, from, to.Offset+to.Size-from)} {
+		if _, err := io.Copy(file, &contextReader{ctx, part}); err != nil {
+			return fmt.Errorf("read %s: %w", r.Name, err)
 		}
 	}
 	return nil

@@ -4,37 +4,75 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"reprise/stream/timeline"
 	"reprise/vod"
 	"reprise/vod/cmaf"
 )
 
-// pack turns the transcode's outputs, and the tracks of the source that are
-// copied, into objects. It returns the renditions in the order of the media:
-// pictures from high to low, then sounds. progress gets 0..1.
-func (g *Ingester) pack(ctx context.Context, in *input, r *run, p *Probe, progress func(float64)) ([]vod.Rendition, error) {
-	plan := r.Recipe.plan()
+// pack makes objects under media id of the named renditions, and the media of
+// them: from the outputs of the transcode, from the tracks of the source that
+// are copied, and from the first media, whose objects are shared. The
+// renditions are in the order of the ladder, then the sounds. progress gets 0..1.
+func (w *work) pack(ctx context.Context, in *input, id vod.MediaID, names []string, progress func(float64)) (vod.Media, error) {
+	r := w.run.Recipe
 	made := map[string]vod.Rendition{}
-	names := r.Recipe.outputs()
+	var copied []string
 	for i, name := range names {
-		language := r.Recipe.languageOf(name)
-		rendition, err := g.packFile(ctx, r.Media, "", name, language, outputFile(r.dir, name), plan)
-		if err != nil {
-			return nil, err
+		switch given := w.givenRendition(name); {
+		case given != nil:
+			made[name] = *given
+		case r.copied(name):
+			copied = append(copied, name)
+		default:
+			rendition, err := w.g.packFile(ctx, w.run.Media, "", name, r.languageOf(name), outputFile(w.run.dir, name), r.plan())
+			if err != nil {
+				return vod.Media{}, err
+			}
+			made[name] = rendition
 		}
-		made[name] = rendition
-		progress(float64(i+1) / float64(len(names)+1))
+		progress(float64(i+1) / float64(len(names)+2))
 	}
-	copied, err := g.packCopies(ctx, in, r, p, plan)
+	if err := w.packCopies(ctx, in, copied, made); err != nil {
+		return vod.Media{}, err
+	}
+	renditions, err := r.arrange(made)
 	if err != nil {
-		return nil, err
+		return vod.Media{}, err
 	}
-	for name, rendition := range copied {
-		made[name] = rendition
+	g := gridOf(r.FPS)
+	count, last := cmaf.Grid(int64(r.Length), int64(g.nominal))
+	m := vod.Media{
+		ID: id, Asset: w.asset.ID, Source: w.asset.Source.ID, NameKey: w.run.NameKey, Nominal: g.nominal, Last: timeline.Ticks(last), Count: count,
+		Renditions: renditions, Loudness: r.loudness(),
 	}
-	return r.Recipe.arrange(made)
+	if m.Audio, err = w.sounds(ctx, in); err != nil {
+		return vod.Media{}, err
+	}
+	if m.Waveform, err = w.waveform(ctx); err != nil {
+		return vod.Media{}, err
+	}
+	progress(1)
+	return m, nil
+}
+
+// givenRendition returns a rendition that the first media has, nil when it has not.
+func (w *work) givenRendition(name string) *vod.Rendition {
+	if w.first == nil || !slices.Contains(w.run.Recipe.Given, name) {
+		return nil
+	}
+	return w.first.Rendition(name)
+}
+
+// waveform stores what a transcode left of the sound's shape.
+func (w *work) waveform(ctx context.Context) (string, error) {
+	if w.first != nil && w.first.Waveform != "" {
+		return w.first.Waveform, nil
+	}
+	return w.g.putFile(ctx, w.run.Media, "waveform.json", waveFile(w.run.dir))
 }
 
 // plan is the packager's plan for the recording.
@@ -103,24 +141,41 @@ func (g *Ingester) packFile(ctx context.Context, id vod.MediaID, folder, name, l
 	return made[name], nil
 }
 
-// packCopies packages the source's own tracks that need no re-encoding.
-func (g *Ingester) packCopies(ctx context.Context, in *input, r *run, p *Probe, plan cmaf.Plan) (map[string]vod.Rendition, error) {
-	var jobs []trackJob
-	if r.Recipe.CopyRung != "" {
-		jobs = append(jobs, trackJob{name: r.Recipe.CopyRung, track: p.Video[0].Index, copied: true})
-	}
-	for _, s := range r.Recipe.Sounds {
-		if s.Copy {
-			jobs = append(jobs, trackJob{name: audioName(s.Language), language: s.Language, track: s.Stream, copied: true})
+// copied tells whether a rendition is the source's own track.
+func (r *recipe) copied(name string) bool {
+	for _, s := range r.Sounds {
+		if s.Copy && name == audioName(s.Language) {
+			return true
 		}
 	}
-	if len(jobs) == 0 {
-		return nil, nil
+	return name == r.CopyRung
+}
+
+// packCopies packages the source's own tracks that need no re-encoding.
+func (w *work) packCopies(ctx context.Context, in *input, names []string, made map[string]vod.Rendition) error {
+	if len(names) == 0 {
+		return nil
 	}
-	if p.Movie == nil {
-		return nil, errors.New("package source: it is no MP4 file")
+	r := w.run.Recipe
+	var jobs []trackJob
+	for _, name := range names {
+		j := trackJob{name: name, language: r.languageOf(name), copied: true}
+		if name == r.CopyRung {
+			j.track = w.probe.Video[0].Index
+		}
+		for _, s := range r.Sounds {
+			if name == audioName(s.Language) {
+				j.track = s.Stream
+			}
+		}
+		jobs = append(jobs, j)
 	}
-	return g.packTracks(ctx, r.Media, p.Movie, jobs, plan)
+	if w.probe.Movie == nil {
+		return errors.New("package source: it is no MP4 file")
+	}
+	copies, err := w.g.packTracks(ctx, w.run.Media, w.probe.Movie, jobs, r.plan())
+	maps.Copy(made, copies)
+	return err
 }
 
 // trackJob is one track of a file to package as a rendition.

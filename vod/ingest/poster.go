@@ -2,15 +2,13 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"reprise/storage"
 	"reprise/vod"
 )
 
@@ -20,32 +18,47 @@ const (
 	tilesASheet = 100
 )
 
-// picture makes the poster and the thumbnail sheets from the renditions just
-// made: they decode fast, and look like what will be shown. A picture that
-// cannot be made is left out, the recording plays without it.
-func (g *Ingester) picture(ctx context.Context, r *run, progress func(float64)) (poster string, sprites []string, err error) {
-	lowest := outputFile(r.dir, r.Recipe.Rungs[len(r.Recipe.Rungs)-1])
-	top := outputFile(r.dir, r.Recipe.Rungs[0])
-	for _, name := range r.Recipe.Rungs {
-		if name == "v720" {
-			top = outputFile(r.dir, name) // large enough for a poster
+func posterFile(dir string) string { return filepath.Join(dir, "poster.jpg") }
+
+// poster stores the picture that stands for the film and returns its key: the
+// uploaded one, else the moment that was chosen by hand, else one chosen here.
+// It is made from the renditions just made: they decode fast, and look like
+// what will be shown. A picture that cannot be made is left out, the recording plays without it.
+func (g *Ingester) poster(ctx context.Context, r *run, e vod.Extras, progress func(float64)) (string, error) {
+	if e.Poster != "" {
+		return e.Poster, nil
+	}
+	if r.Recipe.Still {
+		return g.putFile(ctx, r.Media, "poster.jpg", posterFile(r.dir))
+	}
+	lowest, top := r.Recipe.pictures(r.dir)
+	at := 0.0
+	if e.PosterAt != nil {
+		at = min(max(0, *e.PosterAt), (r.Recipe.Length - gridOf(r.Recipe.FPS).frame).Duration().Seconds())
+	} else {
+		var err error
+		if at, err = g.brightMoment(ctx, lowest); err != nil {
+			return "", err
 		}
 	}
-	at, err := g.brightMoment(ctx, lowest)
-	if err != nil {
-		return "", nil, err
-	}
-	progress(0.3)
-	file := filepath.Join(r.dir, "poster.jpg")
+	progress(0.6)
+	file := posterFile(r.dir)
 	if err := g.makePicture(ctx, "-ss", strconv.FormatFloat(at, 'f', 3, 64), "-i", top, "-frames:v", "1", "-q:v", "3", file); err != nil {
-		return "", nil, err
+		return "", err
 	}
-	if poster, err = g.putFile(ctx, r.Media, "poster.jpg", file); err != nil {
-		return "", nil, err
+	progress(1)
+	return g.putFile(ctx, r.Media, "poster-"+storage.RandomName()+".jpg", file)
+}
+
+// pictures returns the files of the lowest rung, and of one that is large enough for a poster.
+func (r *recipe) pictures(dir string) (lowest, top string) {
+	for i, name := range without(r.Rungs, r.Given) {
+		lowest = outputFile(dir, name)
+		if i == 0 || name == "v720" {
+			top = lowest
+		}
 	}
-	progress(0.5)
-	sprites, err = g.sprites(ctx, r, lowest)
-	return poster, sprites, err
+	return lowest, top
 }
 
 // makePicture runs ffmpeg on files of our own making.
@@ -60,23 +73,6 @@ func (g *Ingester) makePicture(ctx context.Context, args ...string) error {
 		g.log.Warn("picture left out", "error", err)
 	}
 	return nil
-}
-
-// putFile stores a picture; one that was not made is "".
-func (g *Ingester) putFile(ctx context.Context, id vod.MediaID, name, path string) (string, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("store %s: %w", name, err)
-	}
-	defer file.Close()
-	info, err := g.putObject(ctx, mediaKey(id, name), func(w io.Writer) error {
-		_, err := io.Copy(w, file)
-		return err
-	})
-	return string(info.Key), err
 }
 
 // moment is what signalstats says of one key frame.
@@ -127,13 +123,15 @@ func bestMoment(moments []moment) float64 {
 }
 
 // sprites makes the thumbnail sheets from the key frames of a rendition: tile k is the first one at or after 10 k seconds.
-func (g *Ingester) sprites(ctx context.Context, r *run, path string) ([]string, error) {
+func (g *Ingester) sprites(ctx context.Context, r *run, progress func(float64)) ([]string, error) {
+	path, _ := r.Recipe.pictures(r.dir)
 	pattern := filepath.Join(r.dir, "sprite-%d.jpg")
 	filter := fmt.Sprintf("select='gte(t+0.001,%d*selected_n)',scale=160:90:flags=area,setsar=1,tile=10x10", tileSeconds)
 	err := g.makePicture(ctx, "-skip_frame", "nokey", "-i", path, "-vf", filter, "-fps_mode", "passthrough", "-start_number", "0", "-q:v", "5", pattern)
 	if err != nil {
 		return nil, err
 	}
+	progress(0.8)
 	var keys []string
 	sheets := int(r.Recipe.Length.Duration().Seconds())/(tileSeconds*tilesASheet) + 1
 	for i := range sheets {
@@ -146,5 +144,6 @@ func (g *Ingester) sprites(ctx context.Context, r *run, path string) ([]string, 
 			keys = append(keys, key)
 		}
 	}
+	progress(1)
 	return keys, nil
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,32 +13,31 @@ import (
 	"reprise/storage"
 	"reprise/stream/timeline"
 	"reprise/vod"
-	"reprise/vod/cmaf"
 )
 
-// Shares of the percent of vod.Processing.
-const (
-	shareTranscode = 92
-	sharePack      = 4
-)
+// errSuperseded ends work that is not ours any more: the asset has another
+// source, is ready, or another process makes its media. It is no error to the caller.
+var errSuperseded = errors.New("ingest: somebody else's work by now")
 
-// Step is where the work on an asset stands.
-type Step struct {
-	State    vod.State
-	Percent  float64 // of State, 0..100
-	Progress vod.Progress
+// superseded tells whether an error says that there is nothing left to do for us.
+func superseded(err error) bool {
+	return errors.Is(err, errSuperseded) || errors.Is(err, vod.ErrConflict) || errors.Is(err, vod.ErrNotFound)
 }
 
-// Process makes an asset ready: probe, preflight, transcode or copy, package,
-// captions, poster, thumbnails, PutMedia. It may be killed at any point and
-// called again: finished steps are not repeated, nothing half-made is visible.
-// An asset that is ready already is left as it is.
+// Process makes an asset ready: probe, preflight, preview, transcode or copy,
+// package, captions, poster, thumbnails, PutMedia. Where somebody waits for it
+// a first rendition comes before the ladder (see Deps.Airs). It may be killed at
+// any point and called again: finished steps are not repeated, nothing
+// half-made is visible. An asset that is ready already is left as it is, but for changed extras.
 //
 // A source that cannot be used makes the asset vod.Failed with fatal findings,
-// and the error is nil. An error means that another attempt may succeed:
-// vod.ErrNotFound, ErrBusy, ctx's own, or one of disk, store and library.
+// and the error is nil; media of an earlier source stays. The error is nil as
+// well when the film was replaced, or taken over by another process, meanwhile.
+// An error means that another attempt may succeed: vod.ErrNotFound, ErrBusy,
+// ErrNoSpace, ctx's own, or one of disk, store and library; the asset is
+// Uploaded again, and what was finished is kept for the next attempt.
 // progress may be nil; it is called from this goroutine and those of children, one at a time.
-func (g *Ingester) Process(ctx context.Context, id vod.AssetID, progress func(Step)) (err error) {
+func (g *Ingester) Process(ctx context.Context, id vod.AssetID, progress func(Step)) error {
 	release, err := g.claim(id)
 	if err != nil {
 		return err
@@ -47,21 +47,39 @@ func (g *Ingester) Process(ctx context.Context, id vod.AssetID, progress func(St
 	if err != nil {
 		return fmt.Errorf("process %s: %w", id, err)
 	}
-	if asset.State == vod.Ready && asset.Media != "" {
-		return nil
+	if asset.State != vod.Ready || asset.Media == "" {
+		if err := g.process(ctx, asset, progress); err != nil {
+			return fmt.Errorf("process %s: %w", id, err)
+		}
 	}
+	// Extras may have changed while the last objects were written.
+	if err := g.remake(ctx, id); err != nil && !superseded(err) && !errors.Is(err, ErrNotReady) {
+		return fmt.Errorf("process %s: %w", id, err)
+	}
+	return nil
+}
+
+// process makes one attempt.
+func (g *Ingester) process(ctx context.Context, asset vod.Asset, progress func(Step)) (err error) {
 	r, err := g.openRun(asset)
 	if err != nil {
-		return fmt.Errorf("process %s: %w", id, err)
+		return err
 	}
 	done := false
 	defer func() { err = errors.Join(err, r.close(done)) }()
 	defer g.hold(r.Media)()
-	w := &work{g: g, run: r, asset: asset, tell: progress}
-	if done, err = w.process(ctx); err != nil {
-		return fmt.Errorf("process %s: %w", id, err)
+	inner, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	w := &work{g: g, run: r, asset: asset, tell: progress, stop: stop}
+	done, err = w.process(inner)
+	switch {
+	case err != nil && (superseded(err) || superseded(context.Cause(inner))):
+		g.log.Info("work given up, the film is another one or somebody else's by now", "asset_id", asset.ID, "media_id", r.Media)
+		done, err = true, w.drop(ctx)
+	case err != nil:
+		w.giveBack(ctx)
 	}
-	return nil
+	return err
 }
 
 // work is one attempt to make one asset ready.
@@ -70,18 +88,22 @@ type work struct {
 	run      *run
 	asset    vod.Asset
 	tell     func(Step)
+	stop     context.CancelCauseFunc // ends the attempt
 	findings []vod.Finding
+	clock    timing
+	said     Step
 	told     time.Time
 	probe    *Probe
 	levels   []level
+	first    *vod.Media // the first media, once it is there
 }
 
 // process returns done when nothing is left to do: ready, or refused.
 func (w *work) process(ctx context.Context) (done bool, err error) {
-	if err := w.state(ctx, vod.Probing, 0); err != nil {
+	if err := w.begin(ctx); err != nil {
 		return false, err
 	}
-	in, err := w.g.open(ctx, storage.Key(w.asset.Source.Object), w.run.dir)
+	in, err := w.g.openSource(ctx, w.asset.Source, w.run.dir, w.stage(ctx, stageChecking, 0, 0.5))
 	if errors.Is(err, storage.ErrNotFound) {
 		return true, w.refuse(ctx, []vod.Finding{finding("source-missing")})
 	}
@@ -89,74 +111,95 @@ func (w *work) process(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	refusal, err := w.preflight(ctx, in)
-	if err != nil || refusal != nil {
-		return refusal != nil && err == nil, errors.Join(err, w.refuseIf(ctx, refusal))
-	}
-	if err := w.state(ctx, vod.Processing, 0); err != nil {
-		return false, err
-	}
-	refusal, err = w.encode(ctx, in)
-	if err != nil || refusal != nil {
-		return refusal != nil && err == nil, errors.Join(err, w.refuseIf(ctx, refusal))
+	for _, step := range []func(context.Context, *input) ([]vod.Finding, error){w.check, w.measure, w.early, w.encode} {
+		refusal, err := step(ctx, in)
+		if err != nil {
+			return false, err
+		}
+		if refusal != nil {
+			return true, w.refuse(ctx, refusal)
+		}
 	}
 	return true, w.finish(ctx, in)
 }
 
-// state tells the library and the caller where the asset stands. The library is told at most once a second.
-func (w *work) state(ctx context.Context, state vod.State, percent float64) error {
-	percent = math.Round(min(100, max(0, percent))*10) / 10
-	if w.tell != nil {
-		w.tell(Step{State: state, Percent: percent})
-	}
+// begin takes the asset over: whoever worked on it before notices at the next step.
+func (w *work) begin(ctx context.Context) error {
 	now := w.g.now()
-	if percent > 0 && now.Sub(w.told) < time.Second {
-		return nil
-	}
-	w.told = now
-	_, err := w.g.library.UpdateAsset(ctx, w.asset.ID, func(a *vod.Asset) error {
-		a.State, a.Percent, a.Updated = state, percent, now.UTC()
-		if state == vod.Processing {
-			a.Verdict, a.Findings = verdictOf(w.findings), w.findings
+	w.said = Step{State: vod.Probing, Progress: vod.Progress{Stage: stageChecking, Node: w.g.cfg.Node}}
+	a, err := w.g.library.UpdateAsset(ctx, w.asset.ID, func(a *vod.Asset) error {
+		if a.Source.ID != w.asset.Source.ID || a.State == vod.Ready {
+			return errSuperseded
 		}
+		a.Making, a.State, a.Percent, a.Progress, a.Updated = w.run.Media, w.said.State, 0, w.said.Progress, now.UTC()
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("update asset: %w", err)
+		return fmt.Errorf("begin: %w", err)
+	}
+	w.asset, w.told = a, now
+	if w.tell != nil {
+		w.tell(w.said)
 	}
 	return nil
 }
 
-// stage reports progress inside [from, from+share] percent; a library that cannot be told does not stop the work.
-func (w *work) stage(ctx context.Context, state vod.State, from, share float64) func(float64) {
-	return func(part float64) {
-		if err := w.state(ctx, state, from+share*part); err != nil && ctx.Err() == nil {
-			w.g.log.Warn("progress not written, work goes on", "asset_id", w.asset.ID, "error", err)
+// mine changes the asset while the work on it is ours: errSuperseded.
+func (w *work) mine(ctx context.Context, change func(*vod.Asset)) (vod.Asset, error) {
+	now := w.g.now().UTC()
+	a, err := w.g.library.UpdateAsset(ctx, w.asset.ID, func(a *vod.Asset) error {
+		if a.Source.ID != w.asset.Source.ID || a.Making != w.run.Media {
+			return errSuperseded
 		}
+		change(a)
+		a.Updated = now
+		return nil
+	})
+	if err != nil {
+		return vod.Asset{}, fmt.Errorf("update asset: %w", err)
+	}
+	return a, nil
+}
+
+// farewell is how long an attempt that was cancelled may take to say so.
+const farewell = 5 * time.Second
+
+// giveBack says that nobody works on the asset any more. Making stays: its objects are for the next attempt.
+func (w *work) giveBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	_, err := w.mine(ctx, func(a *vod.Asset) {
+		if a.State == vod.Probing || a.State == vod.Processing {
+			a.State, a.Percent, a.Progress = vod.Uploaded, 0, vod.Progress{}
+		}
+	})
+	if err != nil && !superseded(err) {
+		w.g.log.Warn("asset not given back, the next attempt takes it over", "asset_id", w.asset.ID, "error", err)
 	}
 }
 
-func (w *work) refuseIf(ctx context.Context, refusal []vod.Finding) error {
-	if refusal == nil {
+// drop removes what a superseded attempt made. Objects of a first media may be
+// on air; only Sweep knows.
+func (w *work) drop(ctx context.Context) error {
+	if w.run.First != "" {
 		return nil
 	}
-	return w.refuse(ctx, refusal)
+	return w.g.removeObjects(ctx, w.run.Media)
 }
 
 // refuse makes the asset failed and removes what was made of it. Remarks about
 // a film that is not used would only hide the reason.
 func (w *work) refuse(ctx context.Context, findings []vod.Finding) error {
-	findings = slices.DeleteFunc(slices.Clone(findings), func(f vod.Finding) bool { return !f.Fatal })
-	if err := w.g.removeObjects(ctx, w.run.Media); err != nil {
-		return err
+	w.findings = slices.DeleteFunc(slices.Clone(findings), func(f vod.Finding) bool { return !f.Fatal })
+	if err := w.g.library.PutReport(ctx, w.report(true)); err != nil {
+		return fmt.Errorf("store report: %w", err)
 	}
-	now := w.g.now().UTC()
-	_, err := w.g.library.UpdateAsset(ctx, w.asset.ID, func(a *vod.Asset) error {
-		a.State, a.Percent, a.Verdict, a.Findings, a.Updated = vod.Failed, 0, vod.VerdictRefused, findings, now
-		return nil
+	_, err := w.mine(ctx, func(a *vod.Asset) {
+		a.State, a.Percent, a.Progress, a.First, a.Making = vod.Failed, 0, vod.Progress{}, "", ""
+		a.Verdict, a.Findings = vod.VerdictRefused, w.findings
 	})
 	if err != nil {
-		return fmt.Errorf("update asset: %w", err)
+		return err
 	}
 	if w.tell != nil {
 		w.tell(Step{State: vod.Failed})
@@ -165,12 +208,12 @@ func (w *work) refuse(ctx context.Context, findings []vod.Finding) error {
 	if w.probe != nil {
 		said = w.probe.Said
 	}
-	w.g.log.Info("source refused", "asset_id", w.asset.ID, "finding", findings[0].Code, "said", said)
-	return nil
+	w.g.log.Info("source refused", "asset_id", w.asset.ID, "finding", w.findings[0].Code, "said", said)
+	return w.drop(ctx)
 }
 
-// preflight looks at the source, judges it, and writes the recipe. A refusal is not nil.
-func (w *work) preflight(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
+// check looks at the source and judges it as far as it can without decoding it. A refusal is not nil.
+func (w *work) check(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
 	p, err := w.g.probe(ctx, in)
 	if timedOut(err) && p.Format == "" {
 		return []vod.Finding{finding("not-media")}, nil
@@ -182,15 +225,36 @@ func (w *work) preflight(ctx context.Context, in *input) (refusal []vod.Finding,
 		return nil, err
 	}
 	w.probe = p
-	if err := w.state(ctx, vod.Probing, 30); err != nil {
-		return nil, err
-	}
-	sounds := chooseSounds(p, w.asset.Source)
-	w.findings = judge(p, sounds, limits{duration: w.g.cfg.MaxDuration})
+	w.findings = judge(p, chooseSounds(p, w.asset.Source), limits{duration: w.g.cfg.MaxDuration})
 	if refused(w.findings) {
 		return w.findings, nil
 	}
-	treatments, levels, err := w.g.treatSounds(ctx, in, sounds, w.stage(ctx, vod.Probing, 30, 70))
+	w.guess(newRecipe(p, chooseSounds(p, w.asset.Source), nil))
+	if err := w.at(ctx, stageChecking, 0.8); err != nil {
+		return nil, err
+	}
+	return nil, w.preview(ctx, in)
+}
+
+// guess tells the clock what is to come.
+func (w *work) guess(r *recipe) {
+	encode := func(rungs []string) time.Duration {
+		if r.Still {
+			rungs = nil
+		}
+		return w.g.estimate(w.probe, rungs, r.FPS, r.Length.Duration())
+	}
+	first := time.Duration(0)
+	if r.Early || len(r.Given) > 0 {
+		first = encode([]string{firstRung})
+	}
+	w.clock.plan(r.Length, first, encode(without(r.Rungs, r.Given)))
+}
+
+// measure listens to the sounds and writes the recipe. A refusal is not nil.
+func (w *work) measure(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
+	p, sounds := w.probe, chooseSounds(w.probe, w.asset.Source)
+	treatments, levels, err := w.g.treatSounds(ctx, in, sounds, w.stage(ctx, stageMeasuring, 0, 1))
 	switch {
 	case err != nil && retryable(ctx, err):
 		return nil, err
@@ -202,35 +266,49 @@ func (w *work) preflight(ctx context.Context, in *input) (refusal []vod.Finding,
 	}
 	w.findings = append(w.findings, judgeLevels(sounds, levels, treatments)...)
 	w.levels = levels
-	if w.run.usable() {
-		return nil, nil
+	if err := w.g.library.PutReport(ctx, w.report(false)); err != nil {
+		return nil, fmt.Errorf("store report: %w", err)
 	}
-	w.run.Recipe = newRecipe(p, sounds, treatments)
-	byStream := map[int]level{}
-	for i, s := range sounds {
-		byStream[s.track.Index] = levels[i]
+	if !w.run.usable() && (w.run.Recipe == nil || !w.run.Recipe.Early) {
+		w.run.Recipe = newRecipe(p, sounds, treatments)
+		byStream := map[int]level{}
+		for i, s := range sounds {
+			byStream[s.track.Index] = levels[i]
+		}
+		planCopies(ctx, p, w.run.Recipe, byStream)
+		if err := w.run.save(); err != nil {
+			return nil, err
+		}
 	}
-	planCopies(ctx, p, w.run.Recipe, byStream)
-	return nil, w.run.save()
+	return nil, w.g.room(w.asset.Source, w.run)
 }
 
 func timedOut(err error) bool { return errors.Is(err, ErrTimeout) }
 
 // newRecipe decides what is made of a source that can be used.
 func newRecipe(p *Probe, sounds []sound, treatments []treatment) *recipe {
-	v := &p.Video[0]
-	g := gridFor(v.Rate.Float(), v.Constant)
-	end := v.End
-	r := &recipe{FPS: g.fps}
+	g, end := gridOf(stillFPS), time.Duration(0)
+	if len(p.Video) > 0 {
+		g, end = gridFor(p.Video[0].Rate.Float(), p.Video[0].Constant), p.Video[0].End
+	}
+	r := &recipe{FPS: g.fps, Still: len(p.Video) == 0}
 	for i, s := range sounds {
 		end = max(end, s.track.End)
-		r.Sounds = append(r.Sounds, soundPlan{Language: s.language, Stream: s.track.Index, Treatment: treatments[i]})
+		plan := soundPlan{Language: s.language, Stream: s.track.Index}
+		if treatments != nil {
+			plan.Treatment = treatments[i]
+		}
+		r.Sounds = append(r.Sounds, plan)
 	}
 	if len(sounds) == 0 {
 		r.Sounds = []soundPlan{{Language: undetermined, Stream: -1}}
 	}
 	r.Length = g.lengthOf(end)
-	for _, rung := range rungsFor(v.Shape()) {
+	width, height := stillWidth, stillHeight
+	if !r.Still {
+		width, height = p.Video[0].Shape()
+	}
+	for _, rung := range rungsFor(width, height) {
 		r.Rungs = append(r.Rungs, rung.name)
 	}
 	return r
@@ -240,13 +318,15 @@ func newRecipe(p *Probe, sounds []sound, treatments []treatment) *recipe {
 // whose picture proves damaged is not copied but encoded, so that every segment decodes (R162).
 func (w *work) encode(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
 	r := w.run.Recipe
+	w.guess(r)
 	if !w.run.usable() {
-		if err := w.transcode(ctx, in); err != nil {
+		if err := w.ladder(ctx, in); err != nil {
 			return nil, err
 		}
 		if r.Errors > 0 && r.copies() && !refused(r.Trouble) {
 			r.encodeAll()
-			if err := w.transcode(ctx, in); err != nil {
+			w.first = nil
+			if err := w.ladder(ctx, in); err != nil {
 				return nil, err
 			}
 		}
@@ -263,11 +343,63 @@ func (w *work) encode(ctx context.Context, in *input) (refusal []vod.Finding, er
 	return nil, nil
 }
 
-func (w *work) transcode(ctx context.Context, in *input) error {
+// ladder makes all that the recipe has and the first media has not.
+func (w *work) ladder(ctx context.Context, in *input) error {
 	r := w.run.Recipe
-	trouble, err := w.g.transcode(ctx, in, job{probe: w.probe, recipe: r, dir: w.run.dir}, w.stage(ctx, vod.Processing, 0, shareTranscode))
+	j := w.job(without(r.Rungs, r.Given))
+	for i, s := range r.Sounds {
+		if !slices.Contains(r.Given, lowAudioName(s.Language)) {
+			j.sounds = append(j.sounds, i)
+		}
+	}
+	if r.Still {
+		if err := w.g.still(ctx, w.asset, w.run); err != nil {
+			return err
+		}
+		j.rungs, j.look = nil, nil
+	}
+	began := w.g.now()
+	if err := w.transcode(ctx, in, j, w.stage(ctx, stageEncoding, 0, 1)); err != nil {
+		return err
+	}
+	w.g.learn(w.probe, j.rungs, r.FPS, r.Length.Duration(), w.g.now().Sub(began))
+	return nil
+}
+
+// job is a transcode of these rungs; sounds are added by the caller.
+func (w *work) job(rungs []string) job {
+	return job{probe: w.probe, recipe: w.run.Recipe, dir: w.run.dir, rungs: rungs, look: w.looker()}
+}
+
+// looker looks at the pictures for the report.
+func (w *work) looker() *look { return nil }
+
+// transcode runs one job and keeps what it brought to light. What the early
+// pass found of the sounds, which are not decoded again, is not forgotten.
+func (w *work) transcode(ctx context.Context, in *input, j job, progress func(float64)) error {
+	r := w.run.Recipe
+	if len(j.sounds) > 0 && r.Sounds[j.sounds[0]].Stream >= 0 && j.sounds[0] == 0 {
+		j.wave = newWave(r.Length)
+	}
+	trouble, err := w.g.transcode(ctx, in, j, progress)
+	if err != nil {
+		return err
+	}
+	for _, f := range r.Trouble {
+		if r.Early && !slices.ContainsFunc(trouble, func(t vod.Finding) bool { return t.Code == f.Code }) {
+			trouble = append(trouble, f)
+		}
+	}
 	r.Trouble = trouble
-	return err
+	if j.wave == nil || refused(trouble) {
+		return nil
+	}
+	return j.wave.save(w.run.dir)
+}
+
+// without returns the names that are not among the others.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
 }
 
 func (r *recipe) copies() bool {
@@ -279,7 +411,7 @@ func (r *recipe) copies() bool {
 	return r.CopyRung != ""
 }
 
-// encodeAll takes copying out of the recipe.
+// encodeAll takes copying out of the recipe, and what was copied into a first media.
 func (r *recipe) encodeAll() {
 	if r.CopyRung != "" {
 		r.Rungs, r.CopyRung = append([]string{r.CopyRung}, r.Rungs...), ""
@@ -287,37 +419,40 @@ func (r *recipe) encodeAll() {
 	for i := range r.Sounds {
 		r.Sounds[i].Copy = false
 	}
+	r.Given, r.Early = nil, false
 }
 
 // finish makes objects of the outputs and hands the media to the library.
 func (w *work) finish(ctx context.Context, in *input) error {
-	r := w.run
-	renditions, err := w.g.pack(ctx, in, r, w.probe, w.stage(ctx, vod.Processing, shareTranscode, sharePack))
+	media, err := w.pack(ctx, in, w.run.Media, w.run.Recipe.all(), w.stage(ctx, stagePackaging, 0, 1))
 	if err != nil {
 		return err
 	}
-	captions, trouble, err := w.g.caption(ctx, in, r, w.asset, w.probe)
-	if err != nil {
+	if media.Sprites, err = w.g.sprites(ctx, w.run, w.stage(ctx, stagePictures, 0, 0.5)); err != nil {
 		return err
 	}
-	w.findings = append(w.findings, trouble...)
-	const before = shareTranscode + sharePack
-	poster, sprites, err := w.g.picture(ctx, r, w.stage(ctx, vod.Processing, before, 100-before))
-	if err != nil {
-		return err
+	said := w.findings
+	made := media
+	for range 3 { // people may change the extras meanwhile: then once more
+		w.findings = said
+		if made, err = w.dress(ctx, in, media); err != nil {
+			return err
+		}
+		if w.asset, err = w.mine(ctx, func(a *vod.Asset) {
+			a.Verdict, a.Findings = verdictOf(w.findings), w.findings
+			a.Source.Chapters = chapters(w.probe, w.run.Recipe.Length)
+		}); err != nil {
+			return err
+		}
+		if sameExtras(made.Extras, w.asset.Extras) {
+			break
+		}
 	}
-	if err := w.verdict(ctx); err != nil {
-		return err
+	if err := w.g.library.PutReport(ctx, w.report(true)); err != nil {
+		return fmt.Errorf("store report: %w", err)
 	}
-	g := gridOf(r.Recipe.FPS)
-	count, last := cmaf.Grid(int64(r.Recipe.Length), int64(g.nominal))
-	media := vod.Media{
-		ID: r.Media, Asset: w.asset.ID, Revision: w.asset.Revision + 1, NameKey: r.NameKey,
-		Nominal: g.nominal, Last: timeline.Ticks(last), Count: count,
-		Renditions: append(renditions, captions...), Poster: poster, Sprites: sprites,
-		Chapters: chapters(w.probe, r.Recipe.Length), Loudness: r.Recipe.loudness(),
-	}
-	if err := w.g.library.PutMedia(ctx, media); err != nil {
+	made.Revision = nextRevision(&w.asset)
+	if err := w.g.library.PutMedia(ctx, made); err != nil {
 		return fmt.Errorf("put media: %w", err)
 	}
 	if w.tell != nil {
@@ -326,17 +461,35 @@ func (w *work) finish(ctx context.Context, in *input) error {
 	return nil
 }
 
-// verdict writes the last word before the asset becomes ready.
-func (w *work) verdict(ctx context.Context) error {
-	now := w.g.now().UTC()
-	_, err := w.g.library.UpdateAsset(ctx, w.asset.ID, func(a *vod.Asset) error {
-		a.Percent, a.Verdict, a.Findings, a.Updated = 100, verdictOf(w.findings), w.findings, now
-		return nil
-	})
+// dress adds what people may have said of the film to its media: captions, poster, chapters.
+func (w *work) dress(ctx context.Context, in *input, media vod.Media) (vod.Media, error) {
+	media.Extras = w.asset.Extras
+	captions, trouble, err := w.g.caption(ctx, in, w.run, w.asset, w.probe)
 	if err != nil {
-		return fmt.Errorf("update asset: %w", err)
+		return vod.Media{}, err
 	}
-	return nil
+	w.findings = slices.Concat(w.findings, trouble)
+	media.Renditions = slices.Concat(media.Renditions, captions)
+	if media.Poster, err = w.g.poster(ctx, w.run, w.asset.Extras, w.stage(ctx, stagePictures, 0.5, 1)); err != nil {
+		return vod.Media{}, err
+	}
+	media.Chapters = chaptersOf(w.asset.Extras, chapters(w.probe, w.run.Recipe.Length), media.Duration())
+	return media, nil
+}
+
+// chaptersOf are the chapters of a film of that length: those given by hand, else its own.
+func chaptersOf(e vod.Extras, own []vod.Chapter, length timeline.Ticks) []vod.Chapter {
+	if e.Chapters == nil {
+		return own
+	}
+	var list []vod.Chapter
+	for _, c := range e.Chapters {
+		if c.Start >= 0 && c.Start < length {
+			list = append(list, c)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b vod.Chapter) int { return cmp.Compare(a.Start, b.Start) })
+	return list
 }
 
 // loudness of the first sound, 0 when it is silence.

@@ -246,8 +246,8 @@ func TestProcessStopsWithItsContext(t *testing.T) {
 	w := setup(t)
 	a := w.add(bilingual(t, t.TempDir()), AddOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
-	err := w.Process(ctx, a.ID, func(s vod.State, _ float64) {
-		if s == vod.Processing {
+	err := w.Process(ctx, a.ID, func(s Step) {
+		if s.State == vod.Processing {
 			cancel()
 		}
 	})

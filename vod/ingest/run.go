@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"reprise/storage"
@@ -22,6 +23,7 @@ type run struct {
 	Media   vod.MediaID `json:"media"`
 	NameKey []byte      `json:"name_key"`
 	Recipe  *recipe     `json:"recipe,omitempty"`
+	First   vod.MediaID `json:"first,omitempty"` // the first media, made here or elsewhere
 
 	dir  string
 	lock *os.File
@@ -135,7 +137,16 @@ func (r *run) save() error {
 
 // finished notes that the transcode's outputs are whole, after they reached the disk.
 func (r *run) finished() error {
-	for _, name := range r.Recipe.outputs() {
+	if err := r.sync(r.Recipe.outputs()); err != nil {
+		return err
+	}
+	r.Recipe.Completed = true
+	return r.save()
+}
+
+// sync brings outputs to the disk.
+func (r *run) sync(names []string) error {
+	for _, name := range names {
 		file, err := os.Open(outputFile(r.dir, name))
 		if err != nil {
 			return fmt.Errorf("sync %s: %w", name, err)
@@ -144,15 +155,28 @@ func (r *run) finished() error {
 			return fmt.Errorf("sync %s: %w", name, err)
 		}
 	}
-	r.Recipe.Completed = true
-	return r.save()
+	return nil
 }
 
-// outputs names the renditions that the transcode makes.
+// outputs names the renditions that are encoded here.
 func (r *recipe) outputs() []string {
-	names := append([]string(nil), r.Rungs...)
+	names := append(slices.Clone(r.Rungs), r.soundNames(false)...)
+	return without(names, r.Given)
+}
+
+// all names all renditions.
+func (r *recipe) all() []string {
+	names := append(slices.Clone(r.Rungs), r.soundNames(true)...)
+	if r.CopyRung != "" {
+		names = append(names, r.CopyRung)
+	}
+	return names
+}
+
+// soundNames names the renditions of the sounds, with or without those that are copied.
+func (r *recipe) soundNames(copied bool) (names []string) {
 	for _, s := range r.Sounds {
-		if !s.Copy {
+		if !s.Copy || copied {
 			names = append(names, audioName(s.Language))
 		}
 		names = append(names, lowAudioName(s.Language))

@@ -121,26 +121,42 @@ func (g *Ingester) encodeSlate(ctx context.Context, spec SlateSpec, dir string) 
 
 // slateArgs is the command line; draw is the chain of drawing filters.
 func (g *Ingester) slateArgs(draw, dir string) []string {
-	grid := gridOf(slateFPS)
-	var graph strings.Builder
-	fmt.Fprintf(&graph, "color=c=%s:s=1920x1080:r=%d:d=0.04,format=rgb24%s,split=%d", slateBackground, slateFPS, draw, len(ladder)+1)
-	for i := range len(ladder) + 1 {
-		fmt.Fprintf(&graph, "[s%d]", i)
-	}
-	for i, r := range ladder {
-		fmt.Fprintf(&graph, ";[s%d]scale=%d:%d:flags=lanczos:out_color_matrix=bt709:out_range=tv,format=yuv420p,setsar=1,loop=loop=%d:size=1,"+
-			"fps=%d,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[%s]", i, r.width, r.height, slateFrames-1, slateFPS, r.name)
-	}
-	fmt.Fprintf(&graph, ";[s%d]scale=1280:720:flags=lanczos[poster]", len(ladder))
-	args := []string{"-nostdin", "-hide_banner", "-v", "error", "-y", "-filter_complex", graph.String(),
+	args := []string{"-nostdin", "-hide_banner", "-v", "error", "-y",
+		"-filter_complex", standing(canvas(draw), ladder, slateFrames),
 		"-filter_complex", fmt.Sprintf("anullsrc=r=48000:cl=stereo,atrim=end_sample=%d,asplit=2[h][l]", slateTicks)}
 	for _, r := range ladder {
-		r.crf -= 4 // a still picture costs nothing but its key frames, and people look at it for minutes
-		args = append(args, "-map", "["+r.name+"]", "-frames:v", strconv.Itoa(slateFrames))
-		args = append(args, x264(r, grid, "veryfast", 0)...)
-		args = append(args, "-video_track_timescale", "48000", "-f", "mp4", outputFile(dir, r.name))
+		args = append(args, standingOutput(r, slateFrames, outputFile(dir, r.name))...)
 	}
 	args = append(args, "-map", "[poster]", "-frames:v", "1", "-q:v", "3", "-update", "1", filepath.Join(dir, "poster.jpg"))
 	args = append(args, soundOutput("[h]", "high", "128k", dir)...)
 	return append(args, soundOutput("[l]", "low", "64k", dir)...)
+}
+
+// canvas is the chain that draws one picture on the slates' background.
+func canvas(draw string) string {
+	return fmt.Sprintf("color=c=%s:s=1920x1080:r=%d:d=0.04,format=rgb24%s", slateBackground, slateFPS, draw)
+}
+
+// standing is the filter graph that makes of one picture (the chain source) a
+// poster and, in each rung, a film of so many frames in which nothing moves.
+func standing(source string, rungs []rung, frames int) string {
+	var graph strings.Builder
+	fmt.Fprintf(&graph, "%s,split=%d", source, len(rungs)+1)
+	for i := range len(rungs) + 1 {
+		fmt.Fprintf(&graph, "[s%d]", i)
+	}
+	for i, r := range rungs {
+		fmt.Fprintf(&graph, ";[s%d]scale=%d:%d:flags=lanczos:out_color_matrix=bt709:out_range=tv,format=yuv420p,setsar=1,loop=loop=%d:size=1,"+
+			"fps=%d,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[%s]", i, r.width, r.height, frames-1, slateFPS, r.name)
+	}
+	fmt.Fprintf(&graph, ";[s%d]scale=1280:720:flags=lanczos[poster]", len(rungs))
+	return graph.String()
+}
+
+// standingOutput encodes a rung of a picture that stands still: it costs
+// nothing but its key frames, and people look at it for minutes.
+func standingOutput(r rung, frames int, path string) []string {
+	r.crf -= 4
+	args := append([]string{"-map", "[" + r.name + "]", "-frames:v", strconv.Itoa(frames)}, x264(r, gridOf(slateFPS), "veryfast", 0)...)
+	return append(args, "-video_track_timescale", "48000", "-f", "mp4", path)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,8 +23,11 @@ type recipe struct {
 	Rungs     []string       `json:"rungs"`            // to encode, high to low
 	CopyRung  string         `json:"copy_rung"`        // taken from the source as it is; empty: none
 	Sounds    []soundPlan    `json:"sounds"`           // never empty: at least silence
+	Still     bool           `json:"still,omitempty"`  // the source has no moving picture: the rungs show one that stands still
+	Given     []string       `json:"given,omitempty"`  // renditions that the first media has: they are not made again
 	Errors    int            `json:"errors,omitempty"` // lines of complaint while decoding
 	Trouble   []vod.Finding  `json:"trouble,omitempty"`
+	Early     bool           `json:"early,omitempty"` // the outputs of the early pass are whole
 	Completed bool           `json:"completed"`
 }
 
@@ -41,11 +45,33 @@ func outputFile(dir, rendition string) string { return filepath.Join(dir, rendit
 func audioName(language string) string    { return "a-" + language }
 func lowAudioName(language string) string { return "al-" + language }
 
-// job is one transcode.
+// job is one transcode: the rungs and sounds of a recipe that are still to be made.
 type job struct {
 	probe  *Probe
 	recipe *recipe
 	dir    string
+	rungs  []string
+	sounds []int // indexes of recipe.Sounds
+	wave   *wave // of the first sound; nil: not wanted
+	look   *look // nil: nobody looks
+}
+
+// look is somebody who looks at the pictures of a transcode while they pass.
+type look struct {
+	chain string    // filters from the pictures as they are shown, at the grid's rate, to what the sink takes
+	args  []string  // how they are written: "-f", "rawvideo"
+	sink  io.Writer // see listen
+}
+
+// sinks are those who listen to a transcode, in the order of their descriptors.
+func (j *job) sinks() (sinks []io.Writer) {
+	if j.wave != nil {
+		sinks = append(sinks, j.wave)
+	}
+	if j.look != nil {
+		sinks = append(sinks, j.look.sink)
+	}
+	return sinks
 }
 
 // transcode runs ffmpeg once over the source: it is decoded once, and split
@@ -57,10 +83,10 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 	defer cancel()
 	watch := &watcher{limit: g.cfg.MaxDecodeErrors, stop: cancel}
 	length := j.recipe.Length.Duration()
-	err := g.run(inner, child{
+	err := g.listen(inner, child{
 		path: g.cfg.FFmpeg, args: g.transcodeArgs(j), files: []*os.File{in.file}, dir: j.dir,
 		timeout: g.cfg.EncodeTimeout + 30*length, stdout: progressLines(length, progress), line: watch.line,
-	})
+	}, j.sinks()...)
 	j.recipe.Errors = watch.errors
 	switch {
 	case ctx.Err() != nil:
@@ -98,25 +124,36 @@ func (g *Ingester) transcodeArgs(j job) []string {
 	args = append(args, "-reinit_filter:v", "0", "-i", film)
 	r := j.recipe
 	fps := gridOf(r.FPS)
-	if len(r.Rungs) > 0 {
-		args = append(args, "-filter_complex", videoGraph(&j.probe.Video[0], r.Rungs, fps, r.Length))
+	if len(j.rungs) > 0 {
+		args = append(args, "-filter_complex", videoGraph(&j.probe.Video[0], j.rungs, fps, r.Length, j.look))
 	}
-	for i, s := range r.Sounds {
-		args = append(args, "-filter_complex", soundGraph(j.probe, i, s, r.Length))
+	for k, i := range j.sounds {
+		args = append(args, "-filter_complex", soundGraph(j.probe, i, r.Sounds[i], r.Length, k == 0 && j.wave != nil))
 	}
-	for _, name := range r.Rungs {
+	for _, name := range j.rungs {
 		args = append(args, g.videoOutput(name, fps, j.dir)...)
 	}
-	for i, s := range r.Sounds {
-		args = append(args, soundOutput(fmt.Sprintf("[h%d]", i), audioName(s.Language), "128k", j.dir)...)
+	for _, i := range j.sounds {
+		s := r.Sounds[i]
+		if !s.Copy {
+			args = append(args, soundOutput(fmt.Sprintf("[h%d]", i), audioName(s.Language), "128k", j.dir, "-metadata:s:a", "language="+s.Language, "-movflags", "+faststart")...)
+		}
 		args = append(args, soundOutput(fmt.Sprintf("[l%d]", i), lowAudioName(s.Language), "64k", j.dir)...)
+	}
+	sink := 0
+	if j.wave != nil {
+		args = append(args, "-map", "[wave]", "-f", "s16le", sinkName(1, sink))
+		sink++
+	}
+	if j.look != nil {
+		args = append(append(append(args, "-map", "[look]"), j.look.args...), sinkName(1, sink))
 	}
 	return args
 }
 
 // videoGraph is the filter graph of the picture: upright, progressive, SDR, at
 // the grid's rate, of the exact length, then split and fitted into each rung.
-func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks) string {
+func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks, l *look) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[0:%d]", v.Index)
 	rate := fmt.Sprintf("fps=%d:start_time=0:round=near", g.fps)
@@ -129,11 +166,18 @@ func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks) st
 		b.WriteString(rate + ",")
 	}
 	fmt.Fprintf(&b, "tpad=stop=-1:stop_mode=clone,trim=end_frame=%d,setpts=PTS-STARTPTS", length/g.frame)
-	if len(rungs) > 1 {
-		fmt.Fprintf(&b, ",split=%d", len(rungs))
+	ways := len(rungs)
+	if l != nil {
+		ways++
 	}
-	for i := range rungs {
+	if ways > 1 {
+		fmt.Fprintf(&b, ",split=%d", ways)
+	}
+	for i := range ways {
 		fmt.Fprintf(&b, "[s%d]", i)
+	}
+	if l != nil {
+		fmt.Fprintf(&b, ";[s%d]%s[look]", ways-1, l.chain)
 	}
 	for i, name := range rungs {
 		r := rungNamed(name)
@@ -211,9 +255,17 @@ func matrices(v *VideoTrack) string {
 	return options
 }
 
-// soundGraph is the filter graph of one language, to the exact length, twice.
-func soundGraph(p *Probe, i int, s soundPlan, length timeline.Ticks) string {
-	end := fmt.Sprintf("apad,atrim=end_sample=%d,asetpts=PTS-STARTPTS,aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo,asplit=2[h%d][l%d]", length, i, i)
+// soundGraph is the filter graph of one language, to the exact length, twice, and once more for its waveform.
+func soundGraph(p *Probe, i int, s soundPlan, length timeline.Ticks, wave bool) string {
+	labels := fmt.Sprintf("[l%d]", i)
+	if !s.Copy {
+		labels += fmt.Sprintf("[h%d]", i)
+	}
+	if wave {
+		labels += "[w];[w]" + waveChain + "[wave]"
+	}
+	end := fmt.Sprintf("apad,atrim=end_sample=%d,asetpts=PTS-STARTPTS,aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo,asplit=%d%s",
+		length, strings.Count(strings.Split(labels, ";")[0], "["), labels)
 	if s.Stream < 0 {
 		return "anullsrc=r=48000:cl=stereo," + end
 	}
@@ -255,9 +307,10 @@ func x264(r rung, g grid, preset string, bframes int) []string {
 	}
 }
 
-func soundOutput(label, name, rate, dir string) []string {
+func soundOutput(label, name, rate, dir string, more ...string) []string {
 	args := append([]string{"-map", label}, plainOutput...)
-	return append(args, "-c:a", "aac", "-profile:a", "aac_low", "-b:a", rate, "-ar", "48000", "-ac", "2", "-f", "mp4", outputFile(dir, name))
+	args = append(args, "-c:a", "aac", "-profile:a", "aac_low", "-b:a", rate, "-ar", "48000", "-ac", "2")
+	return append(append(args, more...), "-f", "mp4", outputFile(dir, name))
 }
 
 // watcher reads ffmpeg's log: its exit status is no proof that anything was decoded.
@@ -332,18 +385,11 @@ const leastDecoded = 0.9
 
 // judge compares what was decoded with what the packets promised.
 func (w *watcher) judge(j job) (found []vod.Finding) {
-	v := &j.probe.Video[0]
-	if r, ok := w.read[v.Index]; ok && len(j.recipe.Rungs) > 0 {
-		least := leastDecoded * float64(min(r.packets, v.Count)) // an edit list may hide some of those read
-		if v.Interlaced {
-			least /= 2
-		}
-		if r.frames == 0 || float64(r.frames) < least-3 {
-			return []vod.Finding{finding("undecodable")}
-		}
+	if len(j.rungs) > 0 && w.pictureLost(&j.probe.Video[0]) {
+		return []vod.Finding{finding("undecodable")}
 	}
-	for _, s := range j.recipe.Sounds {
-		if f, bad := w.judgeSound(j.probe, s); bad {
+	for _, i := range j.sounds {
+		if f, bad := w.judgeSound(j.probe, j.recipe.Sounds[i]); bad {
 			return []vod.Finding{f}
 		}
 	}
@@ -351,6 +397,19 @@ func (w *watcher) judge(j job) (found []vod.Finding) {
 		found = append(found, finding("reading-errors", w.errors))
 	}
 	return found
+}
+
+// pictureLost tells whether too few of the pictures that the packets promise were decoded.
+func (w *watcher) pictureLost(v *VideoTrack) bool {
+	r, ok := w.read[v.Index]
+	if !ok {
+		return false
+	}
+	least := leastDecoded * float64(min(r.packets, v.Count)) // an edit list may hide some of those read
+	if v.Interlaced {
+		least /= 2
+	}
+	return r.frames == 0 || float64(r.frames) < least-3
 }
 
 func (w *watcher) judgeSound(p *Probe, s soundPlan) (vod.Finding, bool) {
