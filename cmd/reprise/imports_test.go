@@ -109,6 +109,7 @@ var libraries = map[string]library{
 	"github.com/labstack/echo/v4":                    {[]string{"reprise/api"}, "HTTP routing"},
 	"github.com/danielgtaylor/huma/v2":               {[]string{"reprise/api"}, "OpenAPI from Go types"},
 	"github.com/prometheus/client_golang/prometheus": {[]string{"reprise/api", "reprise/storage/cache", "reprise/cmd/reprise"}, "metrics; the registry is made in cmd and passed in"},
+	"github.com/wneessen/go-mail":                    {[]string{"reprise/api/mail"}, "letters, over SMTP"},
 	"github.com/golang-jwt/jwt/v5":                   {[]string{"reprise/api/token"}, "tokens"},
 	"github.com/bluenviron/mediacommon/v2":           {[]string{"reprise/vod/cmaf"}, "H.264 parameter sets"},
 	"github.com/abema/go-mp4":                        {[]string{"reprise/vod/cmaf"}, "MP4 boxes"},
@@ -137,6 +138,8 @@ var testLibraries = map[string]string{
 	"go.uber.org/goleak":              "goroutines that outlive their test",
 	"github.com/Shopify/toxiproxy/v2": "bad networks, in process",
 	"github.com/rs/zerolog":           "toxiproxy wants its logger",
+	"github.com/emersion/go-smtp":     "a mail server, in process",
+	"github.com/emersion/go-sasl":     "how one logs in to it",
 }
 
 // goPackage is what go list says of a package.
