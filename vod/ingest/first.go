@@ -90,7 +90,6 @@ func (w *work) encodeFirst(ctx context.Context, in *input) (refusal []vod.Findin
 	r := w.run.Recipe
 	for {
 		j := w.job([]string{firstRung})
-		j.look = nil // the ladder's pass is looked at
 		for i := range r.Sounds {
 			j.sounds = append(j.sounds, i)
 		}

@@ -340,6 +340,9 @@ func (w *work) encode(ctx context.Context, in *input) (refusal []vod.Finding, er
 	if refused(w.findings) {
 		return w.findings, nil
 	}
+	if s := readSeen(w.run.dir); s != nil && !r.Still {
+		w.findings = append(w.findings, judgeSeen(&w.probe.Video[0], s, chooseSounds(w.probe, w.asset.Source), w.levels)...)
+	}
 	return nil, nil
 }
 
@@ -356,23 +359,26 @@ func (w *work) ladder(ctx context.Context, in *input) error {
 		if err := w.g.still(ctx, w.asset, w.run); err != nil {
 			return err
 		}
-		j.rungs, j.look = nil, nil
+		j.rungs = nil
+	} else {
+		j.watch = newPictureWatch(&w.probe.Video[0], r.FPS, r.Length)
 	}
 	began := w.g.now()
 	if err := w.transcode(ctx, in, j, w.stage(ctx, stageEncoding, 0, 1)); err != nil {
 		return err
 	}
 	w.g.learn(w.probe, j.rungs, r.FPS, r.Length.Duration(), w.g.now().Sub(began))
-	return nil
+	if j.watch == nil {
+		return nil
+	}
+	s := j.watch.see(w.probe.Video[0].End)
+	return s.save(w.run.dir)
 }
 
 // job is a transcode of these rungs; sounds are added by the caller.
 func (w *work) job(rungs []string) job {
-	return job{probe: w.probe, recipe: w.run.Recipe, dir: w.run.dir, rungs: rungs, look: w.looker()}
+	return job{probe: w.probe, recipe: w.run.Recipe, dir: w.run.dir, rungs: rungs}
 }
-
-// looker looks at the pictures for the report.
-func (w *work) looker() *look { return nil }
 
 // transcode runs one job and keeps what it brought to light. What the early
 // pass found of the sounds, which are not decoded again, is not forgotten.

@@ -51,16 +51,9 @@ type job struct {
 	recipe *recipe
 	dir    string
 	rungs  []string
-	sounds []int // indexes of recipe.Sounds
-	wave   *wave // of the first sound; nil: not wanted
-	look   *look // nil: nobody looks
-}
-
-// look is somebody who looks at the pictures of a transcode while they pass.
-type look struct {
-	chain string    // filters from the pictures as they are shown, at the grid's rate, to what the sink takes
-	args  []string  // how they are written: "-f", "rawvideo"
-	sink  io.Writer // see listen
+	sounds []int         // indexes of recipe.Sounds
+	wave   *wave         // of the first sound; nil: not wanted
+	watch  *pictureWatch // looks at the pictures for the report; nil: nobody does
 }
 
 // sinks are those who listen to a transcode, in the order of their descriptors.
@@ -68,8 +61,8 @@ func (j *job) sinks() (sinks []io.Writer) {
 	if j.wave != nil {
 		sinks = append(sinks, j.wave)
 	}
-	if j.look != nil {
-		sinks = append(sinks, j.look.sink)
+	if j.watch != nil {
+		sinks = append(sinks, j.watch.sinks()...)
 	}
 	return sinks
 }
@@ -82,6 +75,9 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watch := &watcher{limit: g.cfg.MaxDecodeErrors, stop: cancel}
+	if j.watch != nil {
+		watch.when = j.watch.now
+	}
 	length := j.recipe.Length.Duration()
 	err := g.listen(inner, child{
 		path: g.cfg.FFmpeg, args: g.transcodeArgs(j), files: []*os.File{in.file}, dir: j.dir,
@@ -94,7 +90,7 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 	case watch.ours:
 		return nil, fmt.Errorf("transcode: %w: %s", errMachine, strings.Join(watch.last, " | "))
 	case watch.errors > g.cfg.MaxDecodeErrors:
-		return []vod.Finding{finding("damaged", watch.errors)}, nil
+		return []vod.Finding{at(finding("damaged", watch.errors), watch.places)}, nil
 	case err != nil && retryable(ctx, err):
 		return nil, fmt.Errorf("transcode: %w", err)
 	case errors.Is(err, ErrTimeout) || err != nil && watch.memory:
@@ -125,7 +121,7 @@ func (g *Ingester) transcodeArgs(j job) []string {
 	r := j.recipe
 	fps := gridOf(r.FPS)
 	if len(j.rungs) > 0 {
-		args = append(args, "-filter_complex", videoGraph(&j.probe.Video[0], j.rungs, fps, r.Length, j.look))
+		args = append(args, "-filter_complex", videoGraph(&j.probe.Video[0], j.rungs, fps, r.Length, j.watch))
 	}
 	for k, i := range j.sounds {
 		args = append(args, "-filter_complex", soundGraph(j.probe, i, r.Sounds[i], r.Length, k == 0 && j.wave != nil))
@@ -140,20 +136,20 @@ func (g *Ingester) transcodeArgs(j job) []string {
 		}
 		args = append(args, soundOutput(fmt.Sprintf("[l%d]", i), lowAudioName(s.Language), "64k", j.dir)...)
 	}
-	sink := 0
+	files := 1 // the source
 	if j.wave != nil {
-		args = append(args, "-map", "[wave]", "-f", "s16le", sinkName(1, sink))
-		sink++
+		args = append(args, "-map", "[wave]", "-f", "s16le", sinkName(files, 0))
+		files++
 	}
-	if j.look != nil {
-		args = append(append(append(args, "-map", "[look]"), j.look.args...), sinkName(1, sink))
+	if j.watch != nil {
+		args = append(args, j.watch.outputs("[tiles]", "[text]", files)...)
 	}
 	return args
 }
 
 // videoGraph is the filter graph of the picture: upright, progressive, SDR, at
 // the grid's rate, of the exact length, then split and fitted into each rung.
-func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks, l *look) string {
+func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks, watch *pictureWatch) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[0:%d]", v.Index)
 	rate := fmt.Sprintf("fps=%d:start_time=0:round=near", g.fps)
@@ -167,8 +163,8 @@ func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks, l 
 	}
 	fmt.Fprintf(&b, "tpad=stop=-1:stop_mode=clone,trim=end_frame=%d,setpts=PTS-STARTPTS", length/g.frame)
 	ways := len(rungs)
-	if l != nil {
-		ways++
+	if watch != nil {
+		ways += 2
 	}
 	if ways > 1 {
 		fmt.Fprintf(&b, ",split=%d", ways)
@@ -176,8 +172,8 @@ func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks, l 
 	for i := range ways {
 		fmt.Fprintf(&b, "[s%d]", i)
 	}
-	if l != nil {
-		fmt.Fprintf(&b, ";[s%d]%s[look]", ways-1, l.chain)
+	if watch != nil {
+		fmt.Fprintf(&b, ";[s%d]%s[tiles];[s%d]%s[text]", ways-2, watch.tileChain(), ways-1, watch.textChain())
 	}
 	for i, name := range rungs {
 		r := rungNamed(name)
@@ -318,9 +314,11 @@ type watcher struct {
 	limit  int
 	stop   func()
 	errors int
-	last   []string // complaints
-	memory bool     // the limit was reached
-	ours   bool     // this machine is at fault, not the film
+	when   func() time.Duration // film time of the picture decoded last; nil: unknown
+	places []vod.Span           // where the complaints are, a second each
+	last   []string             // complaints
+	memory bool                 // the limit was reached
+	ours   bool                 // this machine is at fault, not the film
 	read   map[int]readings
 }
 
@@ -335,6 +333,7 @@ func (w *watcher) line(text string) {
 		for _, ours := range []string{"No space left on device", "Unknown encoder", "No such filter", "Permission denied"} {
 			w.ours = w.ours || strings.Contains(text, ours)
 		}
+		w.place()
 		if w.errors++; w.errors > w.limit {
 			w.stop() // no use in going on
 		}
@@ -343,6 +342,19 @@ func (w *watcher) line(text string) {
 			w.count(text)
 		}
 	}
+}
+
+// place notes where in the film a complaint is, to the second.
+func (w *watcher) place() {
+	if w.when == nil {
+		return
+	}
+	at := w.when().Seconds()
+	if n := len(w.places); n > 0 && at < w.places[n-1].To {
+		w.places[n-1].To = at + 1
+		return
+	}
+	w.places = append(w.places, vod.Span{From: at, To: at + 1})
 }
 
 // severity returns the level among the tags that a log line begins with: a title in the file may say [error] too.
@@ -394,7 +406,7 @@ func (w *watcher) judge(j job) (found []vod.Finding) {
 		}
 	}
 	if w.errors > 0 {
-		found = append(found, finding("reading-errors", w.errors))
+		found = append(found, at(finding("reading-errors", w.errors), w.places))
 	}
 	return found
 }
