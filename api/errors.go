@@ -146,12 +146,12 @@ var errGone = errors.New("replay over")
 // error that nobody foresaw: it must be logged.
 func answerTo(err error) (a answer, known bool) {
 	var gone *stream.Gone
-	var quota *UploadQuota
+	var f fault
 	switch {
 	case errors.As(err, &gone):
 		err = errGone
-	case errors.As(err, &quota):
-		err = errQuota
+	case errors.As(err, &f):
+		return faultAnswer(f), true
 	}
 	for i := range answers {
 		if errors.Is(err, answers[i].err) {
@@ -237,15 +237,7 @@ func (a *answer) headers(h http.Header, lang int) {
 
 // writeProblem sends err as a problem and returns the problem for the log.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error, requestID string) *Problem {
-	return writeProblemStatus(w, r, err, requestID, 0)
-}
-
-// writeProblemStatus is writeProblem with another status than the table's, when it is not 0.
-func writeProblemStatus(w http.ResponseWriter, r *http.Request, err error, requestID string, status int) *Problem {
 	p, a := problem(err, r.Header.Get("Accept-Language"), requestID)
-	if status != 0 {
-		p.Status = status
-	}
 	body, jsonErr := json.Marshal(p)
 	if jsonErr != nil {
 		panic(jsonErr) // strings and numbers only

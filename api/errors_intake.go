@@ -2,10 +2,7 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"reprise/event"
@@ -91,30 +88,6 @@ var intakeAnswers = []answer{
 	{err: errUploadDone, status: http.StatusConflict, code: "upload-complete",
 		title:  [2]string{"Envoi terminé", "Upload complete"},
 		detail: [2]string{"Cet envoi est déjà terminé.", "This upload is complete already."}},
-	{err: ErrUploadTooLarge, status: http.StatusRequestEntityTooLarge, code: "upload-too-large",
-		title:  [2]string{"Fichier trop gros", "File too large"},
-		detail: [2]string{"Ce fichier dépasse la taille permise. Exportez la vidéo en MP4 (H.264), 1080p.", "This file is larger than what is allowed. Export the film as MP4 (H.264), 1080p."}},
-	{err: errQuota, status: http.StatusRequestEntityTooLarge, code: "quota-exceeded",
-		title:  [2]string{"Plus de place", "No room left"},
-		detail: [2]string{"L’espace réservé à l’événement est plein. Prévenez l’organisateur.", "The room set aside for the event is full. Tell the organizer."}},
-	{err: ErrUploadExpired, status: http.StatusGone, code: "upload-expired",
-		title:  [2]string{"Envoi expiré", "Upload expired"},
-		detail: [2]string{"Cet envoi est resté trop longtemps interrompu et a été effacé. Recommencez-le.", "This upload was interrupted for too long and is removed. Begin it again."}},
-	{err: ErrUploadChecksum, status: http.StatusUnprocessableEntity, code: "upload-checksum",
-		title:  [2]string{"Fichier altéré", "File damaged"},
-		detail: [2]string{"Les données reçues ne sont pas celles annoncées. Envoyez le fichier de nouveau.", "The data that arrived is not what was announced. Send the file again."}},
-	{err: ErrUploadName, status: http.StatusUnprocessableEntity, code: "file-name",
-		title:  [2]string{"Nom de fichier refusé", "File name refused"},
-		detail: [2]string{"Le nom du fichier est vide, trop long, ou contient des caractères interdits. Renommez-le.", "The file’s name is empty, too long, or holds characters that are not allowed. Rename it."}},
-	{err: ErrUploadBusy, status: http.StatusLocked, code: "upload-busy", retry: 2,
-		title:  [2]string{"Envoi occupé", "Upload busy"},
-		detail: [2]string{"Une autre connexion écrit dans cet envoi\u00a0: réessayez dans un instant.", "Another connection is writing to this upload: try again in a moment."}},
-	{err: ErrUploadOffset, status: http.StatusConflict, code: "upload-offset",
-		title:  [2]string{"Reprise décalée", "Wrong offset"},
-		detail: [2]string{"L’envoi ne reprend pas là où il s’est arrêté\u00a0: demandez sa position.", "The upload does not go on where it stopped: ask for its offset."}},
-	{err: ErrUploadMalformed, status: http.StatusBadRequest, code: "upload-malformed",
-		title:  [2]string{"Envoi illisible", "Malformed upload"},
-		detail: [2]string{"La demande ne suit pas le protocole tus 1.0.", "The request does not follow the tus 1.0 protocol."}},
 	{err: ErrNoJob, status: http.StatusNotFound, code: "not-found",
 		title:  [2]string{"Introuvable", "Not found"},
 		detail: [2]string{"Il n’y a rien à cette adresse.", "There is nothing at this address."}},
@@ -144,8 +117,59 @@ var intakeAnswers = []answer{
 		detail: [2]string{"La vidéo change en ce moment\u00a0: réessayez.", "The film is changing right now: try again."}},
 }
 
-// errQuota stands for *UploadQuota in the table.
-var errQuota = errors.New("quota exceeded")
+// fault is an error that says itself how it is answered: those of
+// storage/uploads, which this package does not know, as tus gives statuses a meaning of its own.
+type fault interface {
+	error
+	HTTPStatus() int
+	ProblemCode() string
+}
+
+// faultAnswer returns the answer to a fault, in words for those who send a film.
+func faultAnswer(f fault) answer {
+	a := answer{status: f.HTTPStatus(), code: f.ProblemCode(),
+		title:  [2]string{"Envoi refusé", "Upload refused"},
+		detail: [2]string{"L’envoi ne suit pas le protocole attendu. Rechargez la page, puis reprenez-le.", "The upload does not follow the protocol. Reload the page and take it up again."}}
+	if words, ok := uploadWords[a.code]; ok {
+		a.title, a.detail = [2]string{words[0], words[1]}, [2]string{words[2], words[3]}
+	}
+	if a.status == http.StatusLocked || a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests {
+		a.retry = 2
+	}
+	return a
+}
+
+// uploadWords are the titles and details, French and English, of the faults of uploads, by code.
+var uploadWords = map[string][4]string{
+	"upload-not-found": {"Envoi introuvable", "No such upload", "Cet envoi n’existe pas, ou plus. Recommencez-le.", "This upload does not exist, or no longer. Begin it again."},
+	"upload-not-yours": {"Envoi d’une autre personne", "Somebody else’s upload",
+		"Cet envoi a été commencé avec un autre lien.", "This upload was begun with another link."},
+	"upload-expired": {"Envoi expiré", "Upload expired",
+		"Cet envoi est resté trop longtemps interrompu et a été effacé. Recommencez-le.", "This upload was interrupted for too long and is removed. Begin it again."},
+	"upload-cancelled": {"Envoi annulé", "Upload cancelled", "Cet envoi a été annulé. Recommencez-le si besoin.", "This upload was cancelled. Begin it again if you need it."},
+	"upload-checksum": {"Fichier altéré", "File damaged",
+		"Les données reçues ne sont pas celles qui étaient annoncées. Envoyez le fichier de nouveau.", "The data that arrived is not what was announced. Send the file again."},
+	"upload-too-large": {"Fichier trop gros", "File too large",
+		"Ce fichier dépasse la taille permise. Exportez la vidéo en MP4 (H.264), 1080p.", "This file is larger than what is allowed. Export the film as MP4 (H.264), 1080p."},
+	"upload-size-exceeded": {"Trop de données", "Too much data",
+		"Il est arrivé plus de données que le fichier n’en annonçait : il a sans doute changé pendant l’envoi. Recommencez.", "More data came than the file announced: it has probably changed meanwhile. Begin again."},
+	"upload-quota": {"Plus de place", "No room left",
+		"L’espace réservé à l’événement est plein. Prévenez l’organisateur.", "The room set aside for the event is full. Tell the organizer."},
+	"upload-empty": {"Fichier vide", "Empty file", "Ce fichier est vide. Choisissez-en un autre.", "This file is empty. Choose another."},
+	"upload-name": {"Nom de fichier refusé", "File name refused",
+		"Le nom du fichier est vide, trop long, ou contient des caractères interdits. Renommez-le.", "The file’s name is empty, too long, or holds characters that are not allowed. Rename it."},
+	"upload-too-many": {"Trop d’envois", "Too many uploads",
+		"Trop d’envois sont inachevés. Terminez-en ou annulez-en un.", "Too many uploads are unfinished. Finish or cancel one."},
+	"upload-taken": {"Envoi terminé", "Upload complete", "Cet envoi est déjà terminé.", "This upload is complete already."},
+	"upload-locked": {"Envoi occupé", "Upload busy",
+		"Une autre connexion écrit dans cet envoi : réessayez dans un instant.", "Another connection is writing to this upload: try again in a moment."},
+	"upload-offset": {"Reprise décalée", "Wrong offset",
+		"L’envoi ne reprend pas là où il s’est arrêté : demandez sa position.", "The upload does not go on where it stopped: ask for its offset."},
+	"upload-interrupted": {"Envoi interrompu", "Upload interrupted",
+		"Le serveur redémarre, ou une autre connexion a repris cet envoi. Il continue de lui-même.", "The server is restarting, or another connection goes on with this upload. It goes on by itself."},
+	"upload-broken-off": {"Envoi interrompu", "Upload interrupted",
+		"La connexion s’est coupée. L’envoi continue de lui-même.", "The connection broke off. The upload goes on by itself."},
+}
 
 // inUse is errAssetInUse with the talks that name the asset.
 type inUse struct{ talks []event.TalkID }
@@ -190,20 +214,4 @@ func (p *Problem) particulars(err error) {
 			p.Errors = append(p.Errors, Fault{Location: "body", Message: [2]string{f.FR, f.EN}[p.lang]})
 		}
 	}
-	var quota *UploadQuota
-	if errors.As(err, &quota) {
-		p.Detail += " " + [2]string{
-			fmt.Sprintf("(%s sur %s)", gigabytes(quota.Used, french), gigabytes(quota.Limit, french)),
-			fmt.Sprintf("(%s of %s)", gigabytes(quota.Used, english), gigabytes(quota.Limit, english)),
-		}[p.lang]
-	}
-}
-
-// gigabytes prints bytes for people.
-func gigabytes(n int64, lang int) string {
-	text := strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64)
-	if lang == french {
-		return strings.Replace(text, ".", ",", 1) + "\u00a0Gio"
-	}
-	return text + "\u00a0GiB"
 }

@@ -47,10 +47,13 @@ func (in *Intake) validate() error {
 
 // Uploader is what the server needs of storage/uploads.
 type Uploader interface {
-	// Handler speaks tus 1.0 on addresses below apiPrefix/uploads/, prefix stripped.
+	// Handler speaks tus 1.0 at the root that it is given; it bounds bodies and
+	// their time itself, and asks Server.AuthorizeUpload.
 	Handler() http.Handler
-	// Cancel gives up an upload and removes its bytes. vod.ErrNotFound.
+	// Cancel gives up an upload and removes its bytes.
 	Cancel(ctx context.Context, id vod.UploadID) error
+	// Used returns how many bytes of an event's quota are used, and the quota (0: none).
+	Used(ctx context.Context, event string) (used, limit int64, err error)
 }
 
 // Recordings is what the server needs of vod/ingest. Errors are those of that package, and vod's.
@@ -133,19 +136,5 @@ type Invitation struct {
 	Link   string // personal: a secret
 }
 
-// Errors that adapters of an Intake return, for the table of errors.go.
-var (
-	ErrNoJob           = errors.New("api: no such job")
-	ErrUploadTooLarge  = errors.New("api: upload too large")
-	ErrUploadExpired   = errors.New("api: upload expired")
-	ErrUploadChecksum  = errors.New("api: upload is not what was announced")
-	ErrUploadName      = errors.New("api: file name cannot be used")
-	ErrUploadBusy      = errors.New("api: upload is being written to elsewhere")
-	ErrUploadOffset    = errors.New("api: upload continues elsewhere in the file")
-	ErrUploadMalformed = errors.New("api: upload request cannot be read")
-)
-
-// UploadQuota is returned for an upload that an event has no room for.
-type UploadQuota struct{ Used, Limit int64 } // bytes
-
-func (*UploadQuota) Error() string { return "api: quota of the event exceeded" }
+// ErrNoJob is what an adapter of Jobs returns for a job that is not there.
+var ErrNoJob = errors.New("api: no such job")

@@ -37,8 +37,8 @@ type Config struct {
 	TermsFR, TermsEN string
 	// CaptionCommand says that captions can be made from the sound here.
 	CaptionCommand bool
-	// UploadQuota and UploadSize bound all originals of one event, and one file, in bytes. Zero: not said.
-	UploadQuota, UploadSize int64
+	// UploadSize is the largest file that may be sent, in bytes. Zero: not said.
+	UploadSize int64
 }
 
 // Playout is what the server needs of stream.Playout.

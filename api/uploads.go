@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -20,32 +19,27 @@ import (
 
 const (
 	uploadsPath = apiPrefix + "/uploads/"
-	// uploadIdle is how long an upload may stand still before its connection is
-	// given up; the client comes back with another and goes on.
-	uploadIdle = time.Minute
-	// uploadEnd is how long the end of an upload may take once its last byte is
-	// here: a store puts the parts of a large file together.
-	uploadEnd = 10 * time.Minute
 	// uploadGrace is how long a first film that was begun in time may still arrive after the deadline.
 	uploadGrace = time.Hour
 )
 
-// UploadRequest is what somebody wants to send, or goes on sending.
+// UploadRequest is what AuthorizeUpload is asked about: a creation, whose
+// Upload is what the client announced, or a later request, whose Upload is the row.
 type UploadRequest struct {
-	Row       *vod.Upload // nil: a new upload, which the other fields describe
-	Talk      event.TalkID
-	Languages []event.Language
-	Asset     vod.AssetID // whose film it replaces
+	Method string
+	New    bool
+	Upload vod.Upload
 }
 
-// UploadPermit is what AuthorizeUpload decides of a new upload; of one that
-// goes on it repeats the row.
+// UploadPermit is what a caller may do. Of a creation it fixes the row: what is
+// empty is taken as announced.
 type UploadPermit struct {
 	Owner     string
-	Event     event.ID
-	Talk      event.TalkID
-	Languages []event.Language // empty: all
-	HandIn    event.HandInID
+	Staff     bool // may go on with, and cancel, uploads of others
+	Event     string
+	Talk      string
+	Languages []string // empty: all
+	HandIn    string
 	Asset     vod.AssetID
 	By        string
 	MaxSize   int64 // bytes; 0: as configured
@@ -65,36 +59,37 @@ func (s *Server) AuthorizeUpload(r *http.Request, q UploadRequest) (UploadPermit
 	if err != nil {
 		return UploadPermit{}, err
 	}
-	if q.Row != nil {
-		return s.goOn(r.Context(), c, q.Row)
+	permit := UploadPermit{Owner: c.owner(), Staff: c.handIn == nil, Event: string(c.event), By: c.name(), MaxSize: s.cfg.UploadSize}
+	if permit.Owner == "" {
+		permit.Owner = deskOwner
 	}
 	v, err := s.sightOf(r.Context(), c)
+	switch {
+	case err != nil:
+	case !q.New:
+		err = s.goOn(v, &q.Upload)
+	case c.handIn != nil:
+		err = s.permitSpeaker(v, &permit, &q.Upload)
+	default:
+		err = s.permitStaff(r.Context(), v, &q.Upload)
+	}
 	if err != nil {
 		return UploadPermit{}, err
 	}
-	permit := UploadPermit{Owner: c.owner(), Event: c.event, Talk: q.Talk, Languages: q.Languages, Asset: q.Asset, By: c.name(), MaxSize: s.cfg.UploadSize}
-	if c.handIn != nil {
-		return permit, s.permitSpeaker(v, &permit, &q)
-	}
-	return permit, s.permitStaff(r.Context(), v, &q)
+	return permit, nil
 }
 
+// deskOwner owns the uploads of organizers whose link names nobody.
+const deskOwner = "desk"
+
 // goOn decides whether the caller may go on with an upload, or give it up.
-func (s *Server) goOn(ctx context.Context, c *caller, u *vod.Upload) (UploadPermit, error) {
-	permit := UploadPermit{Owner: u.Owner, Event: event.ID(u.Event), Talk: event.TalkID(u.Talk), HandIn: event.HandInID(u.HandIn), Asset: u.Asset, By: u.By, MaxSize: s.cfg.UploadSize}
-	for _, l := range u.Languages {
-		permit.Languages = append(permit.Languages, event.Language(l))
-	}
-	h := c.handIn
-	if u.Event != string(c.event) || h != nil && u.HandIn != string(h.ID) {
-		return UploadPermit{}, fmt.Errorf("%w: upload %s of somebody else", vod.ErrNotFound, u.ID)
+func (s *Server) goOn(v *sight, u *vod.Upload) error {
+	h := v.caller.handIn
+	if u.Event != string(v.caller.event) || h != nil && u.HandIn != string(h.ID) {
+		return fmt.Errorf("%w: upload %s of somebody else", vod.ErrNotFound, u.ID)
 	}
 	if h == nil {
-		return permit, nil
-	}
-	v, err := s.sightOf(ctx, c)
-	if err != nil {
-		return UploadPermit{}, err
+		return nil
 	}
 	_, has := v.film()
 	until := h.Until(has)
@@ -102,39 +97,47 @@ func (s *Server) goOn(ctx context.Context, c *caller, u *vod.Upload) (UploadPerm
 		until = until.Add(uploadGrace)
 	}
 	if !s.deps.Now().Before(until) {
-		return UploadPermit{}, &closed{h.Until(has)}
+		return &closed{h.Until(has)}
 	}
-	return permit, nil
+	return nil
 }
 
 // permitStaff checks what an organizer's upload names.
-func (s *Server) permitStaff(ctx context.Context, v *sight, q *UploadRequest) error {
-	if q.Talk != "" && talkOf(&v.event, q.Talk) == nil {
-		return fmt.Errorf("%w: talk %s", event.ErrNotFound, q.Talk)
+func (s *Server) permitStaff(ctx context.Context, v *sight, u *vod.Upload) error {
+	if u.Talk != "" && talkOf(&v.event, event.TalkID(u.Talk)) == nil {
+		return fmt.Errorf("%w: talk %s", event.ErrNotFound, u.Talk)
 	}
-	if err := languagesOf(&v.event, q.Languages); err != nil {
+	if err := languagesOf(&v.event, asLanguages(u.Languages)); err != nil {
 		return err
 	}
-	if q.Asset == "" {
+	if u.Asset == "" {
 		return nil
 	}
-	_, _, err := s.asset(ctx, v.caller, q.Asset)
+	_, _, err := s.asset(ctx, v.caller, u.Asset)
 	return err
+}
+
+func asLanguages(tags []string) (out []event.Language) {
+	for _, l := range tags {
+		out = append(out, event.Language(l))
+	}
+	return out
 }
 
 // permitSpeaker completes a speaker's permit: whatever the request names, it
 // is for the talk and languages of the hand-in, and replaces the film that is there.
-func (s *Server) permitSpeaker(v *sight, permit *UploadPermit, q *UploadRequest) error {
+func (s *Server) permitSpeaker(v *sight, permit *UploadPermit, u *vod.Upload) error {
 	h := v.caller.handIn
-	if q.Talk != "" && q.Talk != h.Talk {
+	if u.Talk != "" && u.Talk != string(h.Talk) {
 		return errScope
 	}
-	for _, l := range q.Languages {
+	languages := asLanguages(u.Languages)
+	for _, l := range languages {
 		if !h.Covers(l) {
 			return errScope
 		}
 	}
-	if err := languagesOf(&v.event, q.Languages); err != nil {
+	if err := languagesOf(&v.event, languages); err != nil {
 		return err
 	}
 	if talkOf(&v.event, h.Talk) == nil {
@@ -146,12 +149,14 @@ func (s *Server) permitSpeaker(v *sight, permit *UploadPermit, q *UploadRequest)
 		return &closed{h.Until(has)}
 	case h.Terms != s.terms.version:
 		return errTermsMissing
-	case q.Asset != "" && q.Asset != film:
+	case u.Asset != "" && u.Asset != film:
 		return errScope
 	}
-	permit.Talk, permit.HandIn, permit.Asset = h.Talk, h.ID, film
-	if len(permit.Languages) == 0 {
-		permit.Languages = h.Languages
+	permit.Talk, permit.HandIn, permit.Asset = string(h.Talk), string(h.ID), film
+	if len(languages) == 0 {
+		for _, l := range h.Languages {
+			permit.Languages = append(permit.Languages, string(l))
+		}
 	}
 	return nil
 }
@@ -209,8 +214,8 @@ func languagesOf(e *event.Event, languages []event.Language) error {
 	return nil
 }
 
-// mountUploads hands requests below /uploads/ to the tus handler, without the
-// limits that hold for everything else.
+// mountUploads hands requests below /uploads/ to the tus handler, which sets
+// limits of its own to bodies and to their time.
 func (s *Server) mountUploads() {
 	var tus http.Handler
 	if s.in != nil {
@@ -228,44 +233,18 @@ func (s *Server) mountUploads() {
 			}
 		}
 		c.Response().Header().Set("Cache-Control", noStore)
-		r.Body = &uploadBody{ReadCloser: r.Body, deadlines: http.NewResponseController(c.Response())}
 		tus.ServeHTTP(c.Response(), r)
 		return nil
 	})
 }
 
-// uploadBody moves the connection's deadlines on as long as bytes come.
-type uploadBody struct {
-	io.ReadCloser
-	deadlines *http.ResponseController
-}
-
-// Read implements io.Reader.
-func (b *uploadBody) Read(p []byte) (int, error) {
-	// By the machine's clock, as the kernel knows no other. A recorder in a test has no deadlines.
-	now := time.Now()
-	_ = b.deadlines.SetReadDeadline(now.Add(uploadIdle))
-	_ = b.deadlines.SetWriteDeadline(now.Add(uploadIdle + uploadEnd))
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		// net/http takes the passing of the read deadline for the client's leaving.
-		_ = b.deadlines.SetReadDeadline(now.Add(uploadIdle + uploadEnd))
-	}
-	return n, err
-}
-
-// UploadProblem answers a tus request with a problem. Adapters turn errors of
-// storage/uploads into those of this package; status is what the protocol asks
-// for, 0 for that of the table.
-func (s *Server) UploadProblem(w http.ResponseWriter, r *http.Request, err error, status int) {
-	if _, known := answerTo(err); !known && status != 0 {
-		err = ofStatus(status, err)
-	}
+// UploadProblem answers a tus request with a problem: storage/uploads calls it.
+func (s *Server) UploadProblem(w http.ResponseWriter, r *http.Request, err error) {
 	id := w.Header().Get("X-Request-Id")
 	if id == "" {
 		id = newRequestID()
 	}
-	if p := writeProblemStatus(w, r, err, id, status); p.cause != nil {
+	if p := writeProblem(w, r, err, id); p.cause != nil {
 		s.log.LogAttrs(r.Context(), slog.LevelError, "upload failed", slog.String("request_id", id), slog.String("error", token.Redact(p.cause.Error())))
 	}
 }
@@ -324,15 +303,9 @@ func (s *Server) uploads(ctx context.Context, _ *struct{}) (*uploadsOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	out := &uploadsOutput{CacheControl: privateNoStore, Body: UploadList{Uploads: []Upload{}, Quota: Quota{Limit: s.cfg.UploadQuota}}}
-	all, err := s.in.Uploads.Uploads(ctx, string(c.event))
-	if err != nil {
+	out := &uploadsOutput{CacheControl: privateNoStore, Body: UploadList{Uploads: []Upload{}}}
+	if out.Body.Quota.Used, out.Body.Quota.Limit, err = s.in.Uploader.Used(ctx, string(c.event)); err != nil {
 		return nil, err
-	}
-	for i := range all {
-		if all[i].State != vod.UploadRefused {
-			out.Body.Quota.Used += all[i].Size
-		}
 	}
 	for i := range v.uploads {
 		out.Body.Uploads = append(out.Body.Uploads, wireUpload(&v.uploads[i]))
@@ -362,8 +335,10 @@ func (s *Server) cancelUpload(ctx context.Context, in *uploadInput) (*struct{}, 
 	if u.State == vod.UploadComplete || u.State == vod.UploadTaken {
 		return nil, errUploadDone
 	}
-	if err := s.in.Uploader.Cancel(ctx, in.ID); err != nil && !errors.Is(err, vod.ErrNotFound) {
-		return nil, err
+	if err := s.in.Uploader.Cancel(ctx, in.ID); err != nil {
+		if a, _ := answerTo(err); a.status != http.StatusNotFound {
+			return nil, err
+		}
 	}
 	s.audit(ctx, "cancel upload", slog.String("upload_id", string(in.ID)))
 	return nil, nil
