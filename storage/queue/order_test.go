@@ -11,10 +11,24 @@ import (
 	"reprise/storage/queue"
 )
 
-// TestDueOrder: among equal priority what is due first is done first, however
+func testPriorities(t *testing.T, w *world) {
+	q := w.queue(quick)
+	order := make(chan string, 10)
+	q.Handle("work", 1, func(_ context.Context, id string) error { order <- id; return nil })
+	for id, priority := range map[string]int{"idle": 9, "urgent": queue.Urgent, "low": queue.Low, "normal": queue.Normal} {
+		w.enqueue(q, "work", id, priority)
+	}
+	w.run(q)
+	for _, want := range []string{"urgent", "normal", "low", "idle"} {
+		if got := recv(t, order); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// testDueOrder: among equal priority what is due first is done first, however
 // far away, and before what is due nothing says waits for its hour.
-func TestDueOrder(t *testing.T) {
-	w := setup(t)
+func testDueOrder(t *testing.T, w *world) {
 	q := w.queue(quick)
 	now := time.Now()
 	order := make(chan string, 10)
@@ -73,9 +87,8 @@ func (w *world) listed(q *queue.Queue) (ids []string) {
 	return ids
 }
 
-// TestRetryKeepsItsTurn: a job that failed stands in line where it stood before, not behind those that came later.
-func TestRetryKeepsItsTurn(t *testing.T) {
-	w := setup(t)
+// testRetryKeepsItsTurn: a job that failed stands in line where it stood before, not behind those that came later.
+func testRetryKeepsItsTurn(t *testing.T, w *world) {
 	cfg := quick
 	cfg.Backoff = func(int) time.Duration { return 2 * time.Second } // so that the next one begins meanwhile
 	q := w.queue(cfg)
@@ -138,8 +151,7 @@ func (w *world) reordered(id string) {
 	}
 }
 
-func TestPrioritizeLeavesOthersAlone(t *testing.T) {
-	w := setup(t)
+func testPrioritizeLeavesOthersAlone(t *testing.T, w *world) {
 	q := w.queue(quick)
 	started, release := make(chan string, 1), make(chan struct{})
 	q.Handle("work", 1, func(_ context.Context, id string) error { started <- id; <-release; return nil })

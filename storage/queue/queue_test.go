@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,52 +20,109 @@ import (
 	"go.uber.org/goleak"
 
 	"reprise/storage/db"
+	"reprise/storage/dbtest"
 	"reprise/storage/queue"
 )
 
-// childVar tells the test binary that it is a child that takes a job and never ends it.
-const childVar = "REPRISE_QUEUETEST_CHILD"
+// What the test binary is told to be when it is a child, and of which database.
+const (
+	childVar = "REPRISE_QUEUETEST_CHILD"
+	whereVar = "REPRISE_QUEUETEST_DATABASE"
+)
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childVar); path != "" {
-		os.Exit(child(path))
+	if what := os.Getenv(childVar); what != "" {
+		if err := child(what, os.Getenv(whereVar)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// child runs the queue in path; its handler says the id and hangs until the process is killed.
-func child(path string) int {
+// child runs the queue; its handler says the id and works until it is told to
+// stop, which it says too. As "enqueuer" it enqueues 100 jobs as soon as a line comes in.
+func child(what, where string) error {
 	ctx := context.Background()
-	d, err := db.Open(ctx, db.Config{DSN: path, Now: time.Now}, slog.New(slog.DiscardHandler))
+	d, err := db.Open(ctx, db.Config{DSN: where, Now: time.Now}, slog.New(slog.DiscardHandler))
 	if err != nil {
-		fmt.Println(err)
-		return 1
+		return err
 	}
-	q, err := queue.New(queue.Config{}, queue.Deps{DB: d.SQL(), Log: slog.New(slog.DiscardHandler), Node: "child", Now: time.Now})
+	q, err := queue.New(queue.Config{}, queue.Deps{DB: d.SQL(), Pool: d.Postgres(), Log: slog.New(slog.DiscardHandler), Node: "child", Now: time.Now})
 	if err != nil {
-		fmt.Println(err)
-		return 1
+		return err
 	}
-	q.Handle("work", 1, func(_ context.Context, id string) error {
+	if what == "enqueuer" {
+		fmt.Println("ready")
+		bufio.NewReader(os.Stdin).ReadString('\n') // the end of it will do as well
+		for i := range 100 {
+			if err := q.Enqueue(ctx, "work", strconv.Itoa(i), queue.Options{Priority: queue.Normal}); err != nil {
+				return err
+			}
+		}
+		return d.Close()
+	}
+	q.Handle("work", 1, func(ctx context.Context, id string) error {
 		fmt.Println(id)
-		select {}
+		<-ctx.Done()
+		fmt.Println("stopped", id)
+		return ctx.Err()
 	})
-	fmt.Println(q.Run(ctx))
-	return 1
+	return q.Run(ctx)
 }
 
 // world is a database with queues that run until the test ends.
 type world struct {
-	t    *testing.T
-	path string
-	db   *db.DB
+	t     *testing.T
+	where string
+	db    *db.DB
 }
 
-func setup(t *testing.T) *world {
-	t.Helper()
+// engines are the databases that the suite runs on; each makes an empty one and says where.
+var engines = map[string]func(t testing.TB) (where string){
+	"sqlite":     func(t testing.TB) string { return filepath.Join(t.TempDir(), "reprise.db") },
+	"postgresql": dbtest.Postgres,
+}
+
+// TestQueue runs the suite on every engine.
+func TestQueue(t *testing.T) {
 	t.Parallel()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "reprise.db")}
-	d, err := db.Open(t.Context(), db.Config{DSN: w.path, Now: time.Now}, slog.New(slog.DiscardHandler))
+	tests := []struct {
+		name string
+		test func(t *testing.T, w *world)
+	}{
+		{"runs jobs", testRunsJobs},
+		{"unique while unfinished", testUniqueWhileUnfinished},
+		{"unique among processes", testUniqueAmongProcesses},
+		{"priorities", testPriorities},
+		{"due order", testDueOrder},
+		{"retry keeps its turn", testRetryKeepsItsTurn},
+		{"prioritize leaves others alone", testPrioritizeLeavesOthersAlone},
+		{"retries and reasons", testRetriesAndReasons},
+		{"enqueue hurries a retry", testEnqueueHurriesARetry},
+		{"cancel", testCancel},
+		{"cancel in another process", testCancelInAnotherProcess},
+		{"stop puts jobs back", testStopPutsJobsBack},
+		{"stuck handler", testStuckHandler},
+		{"killed process", testKilledProcess},
+		{"living process keeps its job", testLivingProcessKeepsItsJob},
+		{"deadly job", testDeadlyJob},
+		{"names are checked", testNamesAreChecked},
+	}
+	for name, create := range engines {
+		for _, tt := range tests {
+			t.Run(name+"/"+tt.name, func(t *testing.T) {
+				t.Parallel()
+				tt.test(t, openWorld(t, create(t)))
+			})
+		}
+	}
+}
+
+func openWorld(t *testing.T, where string) *world {
+	t.Helper()
+	d, err := db.Open(t.Context(), db.Config{DSN: where, Now: time.Now}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +131,7 @@ func setup(t *testing.T) *world {
 			t.Errorf("close: %v", err)
 		}
 	})
-	w.db = d
-	return w
+	return &world{t: t, where: where, db: d}
 }
 
 // quick makes retries and heartbeats fit for tests.
@@ -81,7 +139,7 @@ var quick = queue.Config{Backoff: func(int) time.Duration { return 10 * time.Mil
 
 func (w *world) queue(cfg queue.Config) *queue.Queue {
 	w.t.Helper()
-	q, err := queue.New(cfg, queue.Deps{DB: w.db.SQL(), Log: slog.New(slog.DiscardHandler), Node: "Nœud 1", Now: time.Now})
+	q, err := queue.New(cfg, queue.Deps{DB: w.db.SQL(), Pool: w.db.Postgres(), Log: slog.New(slog.DiscardHandler), Node: "Nœud 1", Now: time.Now})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -140,8 +198,7 @@ func recv[T any](t *testing.T, c <-chan T) T {
 	}
 }
 
-func TestRunsJobs(t *testing.T) {
-	w := setup(t)
+func testRunsJobs(t *testing.T, w *world) {
 	q := w.queue(quick)
 	ids := make(chan string, 10)
 	q.Handle("work", 2, func(_ context.Context, id string) error { ids <- id; return nil })
@@ -164,8 +221,7 @@ func TestRunsJobs(t *testing.T) {
 	recv(t, ids)
 }
 
-func TestUniqueWhileUnfinished(t *testing.T) {
-	w := setup(t)
+func testUniqueWhileUnfinished(t *testing.T, w *world) {
 	q := w.queue(quick)
 	started, release := make(chan string, 10), make(chan struct{})
 	q.Handle("work", 4, func(_ context.Context, id string) error { started <- id; <-release; return nil })
@@ -192,24 +248,52 @@ func TestUniqueWhileUnfinished(t *testing.T) {
 	}
 }
 
-func TestPriorities(t *testing.T) {
-	w := setup(t)
-	q := w.queue(quick)
-	order := make(chan string, 10)
-	q.Handle("work", 1, func(_ context.Context, id string) error { order <- id; return nil })
-	for id, priority := range map[string]int{"idle": 9, "urgent": queue.Urgent, "low": queue.Low, "normal": queue.Normal} {
-		w.enqueue(q, "work", id, priority)
-	}
-	w.run(q)
-	for _, want := range []string{"urgent", "normal", "low", "idle"} {
-		if got := recv(t, order); got != want {
-			t.Errorf("got %s, want %s", got, want)
+// testUniqueAmongProcesses: of what several processes enqueue at once there is one job each.
+func testUniqueAmongProcesses(t *testing.T, w *world) {
+	var (
+		children [4]*exec.Cmd
+		starters [4]io.Closer
+		said     [4]*bufio.Reader
+	)
+	for i := range children {
+		children[i] = exec.CommandContext(t.Context(), os.Args[0])
+		children[i].Env = append(os.Environ(), childVar+"=enqueuer", whereVar+"="+w.where)
+		in, err := children[i].StdinPipe()
+		if err != nil {
+			t.Fatal(err)
 		}
+		out, err := children[i].StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := children[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+		starters[i], said[i] = in, bufio.NewReader(out)
+	}
+	for i := range children {
+		if line, _ := said[i].ReadString('\n'); strings.TrimSpace(line) != "ready" {
+			t.Errorf("child: %q", line)
+		}
+	}
+	for i := range children {
+		starters[i].Close()
+	}
+	for i := range children {
+		if line, _ := said[i].ReadString('\n'); line != "" {
+			t.Errorf("child: %s", line)
+		}
+		if err := children[i].Wait(); err != nil {
+			t.Errorf("child: %v", err)
+		}
+	}
+	jobs, err := w.queue(quick).Jobs(t.Context(), 1000)
+	if err != nil || len(jobs) != 100 {
+		t.Errorf("%d jobs, want 100: %v", len(jobs), err)
 	}
 }
 
-func TestRetriesAndReasons(t *testing.T) {
-	w := setup(t)
+func testRetriesAndReasons(t *testing.T, w *world) {
 	q := w.queue(quick)
 	var runs atomic.Int32
 	q.Handle("work", 1, func(_ context.Context, id string) error {
@@ -238,8 +322,7 @@ func TestRetriesAndReasons(t *testing.T) {
 	}
 }
 
-func TestEnqueueHurriesARetry(t *testing.T) {
-	w := setup(t)
+func testEnqueueHurriesARetry(t *testing.T, w *world) {
 	cfg := quick
 	cfg.Backoff = func(int) time.Duration { return time.Hour }
 	q := w.queue(cfg)
@@ -259,212 +342,7 @@ func TestEnqueueHurriesARetry(t *testing.T) {
 	w.until(q, "a", queue.Done)
 }
 
-func TestCancel(t *testing.T) {
-	w := setup(t)
-	q, other := w.queue(quick), w.queue(quick)
-	started := make(chan string, 10)
-	q.Handle("work", 1, func(ctx context.Context, id string) error {
-		started <- id
-		<-ctx.Done()
-		return errors.New("signal: killed") // what a child process says
-	})
-	w.run(q)
-	w.enqueue(q, "work", "running", queue.Normal)
-	recv(t, started)
-	w.enqueue(q, "work", "waiting", queue.Normal)
-	if err := other.Cancel(t.Context(), "work", "waiting"); err != nil {
-		t.Fatal(err)
-	}
-	w.until(q, "waiting", queue.Cancelled)
-	if err := other.Cancel(t.Context(), "work", "running"); err != nil { // from another queue, as another process would
-		t.Fatal(err)
-	}
-	w.until(q, "running", queue.Cancelled)
-	for _, id := range []string{"running", "none"} {
-		if err := q.Cancel(t.Context(), "work", id); !errors.Is(err, queue.ErrNotFound) {
-			t.Errorf("cancel %s again: %v", id, err)
-		}
-	}
-	if n := len(started); n != 0 {
-		t.Errorf("%d more runs", n)
-	}
-}
-
-func TestStopPutsJobsBack(t *testing.T) {
-	w := setup(t)
-	q := w.queue(quick)
-	started := make(chan string, 10)
-	q.Handle("work", 1, func(ctx context.Context, id string) error {
-		started <- id
-		<-ctx.Done()
-		return errors.New("signal: killed")
-	})
-	stop := w.run(q)
-	w.enqueue(q, "work", "a", queue.Normal)
-	recv(t, started)
-	stop()
-	if s := w.until(q, "a", queue.Queued); s.Attempt != 0 || len(s.Failures) != 0 {
-		t.Errorf("after the stop: %+v", s)
-	}
-	if n := w.nodes(); n != 0 {
-		t.Errorf("%d nodes are listed", n)
-	}
-	again := w.queue(quick)
-	again.Handle("work", 1, func(_ context.Context, id string) error { started <- id; return nil })
-	w.run(again)
-	recv(t, started)
-	w.until(again, "a", queue.Done)
-}
-
-func TestStuckHandler(t *testing.T) {
-	w := setup(t)
-	cfg := quick
-	cfg.StopTimeout = 20 * time.Millisecond
-	q := w.queue(cfg)
-	started, release := make(chan string, 1), make(chan struct{})
-	q.Handle("work", 1, func(_ context.Context, id string) error { started <- id; <-release; return nil })
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- q.Run(ctx) }()
-	w.enqueue(q, "work", "a", queue.Normal)
-	recv(t, started)
-	cancel()
-	if err := recv(t, done); !errors.Is(err, queue.ErrStuck) {
-		t.Errorf("got %v", err)
-	}
-	if n := w.nodes(); n != 1 {
-		t.Errorf("a node with a running job left the list: %d", n)
-	}
-	close(release)
-	w.until(q, "a", queue.Done)
-}
-
-func (w *world) nodes() (n int) {
-	w.t.Helper()
-	if err := w.db.SQL().QueryRowContext(w.t.Context(), `SELECT count(*) FROM node`).Scan(&n); err != nil {
-		w.t.Fatal(err)
-	}
-	return n
-}
-
-// start starts a child process that takes the job and never ends it, and waits until it has it.
-func (w *world) start(id string) *exec.Cmd {
-	w.t.Helper()
-	child := exec.CommandContext(w.t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), childVar+"="+w.path)
-	out, err := child.StdoutPipe()
-	if err == nil {
-		err = child.Start()
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		child.Process.Kill()
-		child.Wait() // killed: always an error
-	})
-	if line, _ := bufio.NewReader(out).ReadString('\n'); strings.TrimSpace(line) != id {
-		w.t.Fatalf("child: %q", line)
-	}
-	return child
-}
-
-// TestKilledProcess: what a killed process was doing is taken up by the next one at once, not
-// after the hours that the job may take.
-func TestKilledProcess(t *testing.T) {
-	w := setup(t)
-	q := w.queue(queue.Config{}) // heartbeat 10 s: not needed for this
-	w.enqueue(q, "work", "a", queue.Normal)
-	for range 2 { // killed twice
-		child := w.start("a")
-		child.Process.Kill()
-		child.Wait()
-	}
-	done := make(chan string, 1)
-	q.Handle("work", 1, func(_ context.Context, id string) error { done <- id; return nil })
-	start := time.Now()
-	w.run(q)
-	recv(t, done)
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("taken up after %v", took)
-	}
-	s := w.until(q, "a", queue.Done)
-	if s.Attempt != 3 || len(s.Failures) != 2 || !strings.Contains(s.Failures[0].Reason, "died") {
-		t.Errorf("state: %+v", s)
-	}
-	if n := w.nodes(); n != 1 {
-		t.Errorf("%d nodes are listed", n)
-	}
-	files, err := os.ReadDir(w.path + ".nodes")
-	if err != nil || len(files) != 1 {
-		t.Errorf("%d lock files are left, %v", len(files), err)
-	}
-}
-
-// TestLivingProcessKeepsItsJob: a second process, started beside the first and
-// looking for the dead all the time, leaves the first one's job alone; when the
-// first is killed it takes the job without a restart.
-func TestLivingProcessKeepsItsJob(t *testing.T) {
-	w := setup(t)
-	q := w.queue(quick)
-	w.enqueue(q, "work", "a", queue.Normal)
-	child := w.start("a")
-	taken := make(chan string, 1)
-	q.Handle("work", 1, func(_ context.Context, id string) error { taken <- id; return nil })
-	w.run(q)
-	w.enqueue(q, "work", "b", queue.Normal)
-	if id := recv(t, taken); id != "b" {
-		t.Errorf("took %s from a living process", id)
-	}
-	// Several looks for the dead later...
-	select {
-	case id := <-taken:
-		t.Errorf("took %s from a living process", id)
-	case <-time.After(10 * quick.Heartbeat):
-	}
-	child.Process.Kill()
-	child.Wait()
-	if id := recv(t, taken); id != "a" {
-		t.Errorf("took %s", id)
-	}
-	w.until(q, "a", queue.Done)
-}
-
-// TestDeadlyJob: a job that kills its process each time is given up in the end.
-func TestDeadlyJob(t *testing.T) {
-	w := setup(t)
-	cfg := quick
-	cfg.MaxAttempts, cfg.MaxDeaths = 1, 2
-	q := w.queue(cfg)
-	w.enqueue(q, "work", "a", queue.Normal)
-	for range 3 {
-		child := w.start("a")
-		child.Process.Kill()
-		child.Wait()
-		stop := w.run(w.queue(cfg)) // has no handler, only looks for the dead
-		deadline := time.Now().Add(10 * time.Second)
-		for {
-			s, err := q.State(t.Context(), "work", "a")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.State != queue.Running {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("still running: %+v", s)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		stop()
-	}
-	if s := w.until(q, "a", queue.GivenUp); len(s.Failures) != 3 || s.Finished.IsZero() {
-		t.Errorf("state: %+v", s)
-	}
-}
-
-func TestNamesAreChecked(t *testing.T) {
-	w := setup(t)
+func testNamesAreChecked(t *testing.T, w *world) {
 	q := w.queue(quick)
 	for _, bad := range [][2]string{{"", "a"}, {"work", ""}, {"Work", "a"}, {"a b", "a"}} {
 		if err := q.Enqueue(t.Context(), bad[0], bad[1], queue.Options{}); err == nil {
