@@ -17,7 +17,14 @@ import (
 
 func openDisk(dir string) (storage.Store, error) { return storage.NewDisk(dir) }
 
-func TestMain(m *testing.M) { os.Exit(storagetest.Main(m, openDisk)) }
+func TestMain(m *testing.M) {
+	os.Exit(storagetest.Main(m, func(where string) (storage.Store, error) {
+		if strings.HasPrefix(where, "{") { // a configuration, not a path
+			return openS3(where)
+		}
+		return openDisk(where)
+	}))
+}
 
 func newDisk(t *testing.T, dir string) *storage.Disk {
 	t.Helper()

@@ -198,7 +198,11 @@ func newRetryer(s *S3) aws.RetryerV2 {
 		o.Retryables = append([]retry.IsErrorRetryable{
 			retry.NoRetryCanceledError{}, // before ours: our caller's end is final
 			retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-				if brokeOff(err) {
+				var certificate *tls.CertificateVerificationError
+				switch {
+				case errors.As(err, &certificate): // it will not become a better one
+					return aws.FalseTernary
+				case brokeOff(err):
 					return aws.TrueTernary
 				}
 				return aws.UnknownTernary
@@ -212,10 +216,11 @@ func newRetryer(s *S3) aws.RetryerV2 {
 
 // passing are error codes of S3 that another try may not meet, besides those the
 // SDK knows: faults of the server under a good status, bytes damaged or lost on
-// the way, two writers at once.
+// the way, two writers at once. ExistingObjectIsDirectory is what versitygw says
+// of every folder that another deletes at the same moment.
 var passing = map[string]struct{}{
 	"InternalError": {}, "ServiceUnavailable": {}, "OperationAborted": {}, "ConditionalRequestConflict": {}, "TooManyRequests": {},
-	"BadDigest": {}, "InvalidDigest": {}, "XAmzContentSHA256Mismatch": {}, "IncompleteBody": {}, "RequestTimeout": {},
+	"BadDigest": {}, "InvalidDigest": {}, "XAmzContentSHA256Mismatch": {}, "IncompleteBody": {}, "ExistingObjectIsDirectory": {},
 }
 
 // RetryDelay implements aws.Retryer.

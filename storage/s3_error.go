@@ -62,7 +62,7 @@ func (s *S3) verdict(err error) (kind error, words string) {
 		return nil, fmt.Sprintf("bucket %s does not exist", s.cfg.Bucket)
 	case "AccessDenied", "Forbidden", "AllAccessDisabled", "AccountProblem":
 		return fs.ErrPermission, fmt.Sprintf("the server does not allow it in bucket %s", s.cfg.Bucket)
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
 		return fs.ErrPermission, "the server refuses the credentials"
 	case "RequestTimeTooSkewed":
 		return nil, "the clock of this machine is wrong"
@@ -138,6 +138,17 @@ const shown = 300 // bytes of a server's text
 
 // redact cuts a text that a server may have written to one short line that says nothing of our credentials.
 func (s *S3) redact(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+	words := strings.Fields(text)
+	for i, word := range words { // an address is shown without its query
+		words[i], _, _ = strings.Cut(word, "?")
+	}
+	text = strings.Join(words, " ")
 	lower := strings.ToLower(text)
 	for _, sign := range []string{"signature=", "credential=", "aws4-hmac", "x-amz-security-token", "authorization:"} {
 		if strings.Contains(lower, sign) {
@@ -149,12 +160,6 @@ func (s *S3) redact(text string) string {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
 	if len(text) > shown {
 		text = strings.ToValidUTF8(text[:shown], "") + "…"
 	}

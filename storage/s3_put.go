@@ -268,18 +268,18 @@ func (p *s3Put) send(ctx context.Context, r io.Reader) (size int64, err error) {
 		if number > maxParts {
 			return size, fmt.Errorf("more than %d parts of %d bytes: set a larger part size", maxParts, p.partSize)
 		}
+		part, content := *p.own, (*p.own)[:n]
 		select {
 		case p.s.extra <- struct{}{}:
-			part := *p.own
 			onTheWay.Go(func() {
-				p.part(ctx, number, part[:n])
+				p.part(ctx, number, content)
 				p.giveBack(part)
 				<-p.s.extra
 			})
 			next := p.buffer(p.partSize)
 			p.own = &next
 		default:
-			p.part(ctx, number, (*p.own)[:n])
+			p.part(ctx, number, content)
 		}
 		if err := p.failure(); err != nil {
 			return size, err

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,35 +18,58 @@ import (
 // resumable upload of days, a film that is being encoded) has a young part and stays.
 func (s *S3) AbortStale(ctx context.Context, olderThan time.Duration) (int, error) {
 	const doing = "remove abandoned uploads"
-	in := &s3.ListMultipartUploadsInput{Bucket: &s.cfg.Bucket, Prefix: &s.cfg.Prefix}
-	aborted := 0
-	var faults []error
+	total := 0
 	for {
-		page, err := s.client.ListMultipartUploads(ctx, in)
-		if err != nil {
-			return aborted, errors.Join(append(faults, s.explain(ctx, doing, err))...)
-		}
-		now, known := awsmiddleware.GetServerTime(page.ResultMetadata)
-		if !known {
-			return aborted, fmt.Errorf("%s: the server does not say what time it is", doing)
-		}
-		for _, u := range page.Uploads {
+		old, now, listErr := s.uploads(ctx, olderThan)
+		aborted := 0
+		var faults []error
+		for _, u := range old {
 			gone, err := s.abortIfStale(ctx, u, now.Add(-olderThan))
+			if ctx.Err() != nil {
+				return total + aborted, s.explain(ctx, doing, ctx.Err())
+			}
 			if err != nil {
-				if ctx.Err() != nil {
-					return aborted, s.explain(ctx, doing, err)
-				}
 				faults = append(faults, s.explain(ctx, doing+" of "+aws.ToString(u.Key), err))
 			} else if gone {
 				aborted++
 			}
 		}
+		total += aborted
+		if listErr == nil || aborted == 0 {
+			return total, errors.Join(append(faults, s.explain(ctx, doing, listErr))...)
+		}
+		// The list broke off: some servers (versitygw 1.8) cannot give a second page when
+		// one key has many uploads. There are fewer now.
+	}
+}
+
+// uploads returns the uploads that were begun longer ago than olderThan, and the
+// server's time; with an error, those that were listed before it. All are listed
+// before one is given up: a server may not know where to go on after one that is gone.
+func (s *S3) uploads(ctx context.Context, olderThan time.Duration) (old []types.MultipartUpload, now time.Time, err error) {
+	in := &s3.ListMultipartUploadsInput{Bucket: &s.cfg.Bucket, Prefix: &s.cfg.Prefix}
+	for {
+		page, err := s.client.ListMultipartUploads(ctx, in)
+		if err != nil {
+			return old, now, err
+		}
+		if now.IsZero() {
+			var known bool
+			if now, known = awsmiddleware.GetServerTime(page.ResultMetadata); !known {
+				return nil, now, errors.New("the server does not say what time it is")
+			}
+		}
+		for _, u := range page.Uploads {
+			if strings.HasPrefix(aws.ToString(u.Key), s.cfg.Prefix) && u.Initiated != nil && u.Initiated.Before(now.Add(-olderThan)) {
+				old = append(old, u)
+			}
+		}
 		if !aws.ToBool(page.IsTruncated) {
-			return aborted, errors.Join(faults...)
+			return old, now, nil
 		}
 		key, id := aws.ToString(page.NextKeyMarker), aws.ToString(page.NextUploadIdMarker)
 		if key == "" || key == aws.ToString(in.KeyMarker) && id == aws.ToString(in.UploadIdMarker) {
-			return aborted, errors.Join(append(faults, fmt.Errorf("%s: the server does not say where its next page begins", doing))...)
+			return old, now, errors.New("the server does not say where its next page begins")
 		}
 		in.KeyMarker, in.UploadIdMarker = &key, optional(id)
 	}
@@ -55,10 +77,6 @@ func (s *S3) AbortStale(ctx context.Context, olderThan time.Duration) (int, erro
 
 // abortIfStale gives up one upload unless something of it is younger than limit.
 func (s *S3) abortIfStale(ctx context.Context, u types.MultipartUpload, limit time.Time) (bool, error) {
-	name := aws.ToString(u.Key)
-	if !strings.HasPrefix(name, s.cfg.Prefix) || u.Initiated == nil || u.Initiated.After(limit) {
-		return false, nil
-	}
 	in := &s3.ListPartsInput{Bucket: &s.cfg.Bucket, Key: u.Key, UploadId: u.UploadId}
 	for {
 		page, err := s.client.ListParts(ctx, in)
@@ -86,6 +104,6 @@ func (s *S3) abortIfStale(ctx context.Context, u types.MultipartUpload, limit ti
 	if err != nil && codeOf(err) != "NoSuchUpload" {
 		return false, err
 	}
-	s.log.Info("removed what an upload left that nobody goes on with", "object", strings.TrimPrefix(name, s.cfg.Prefix), "begun", u.Initiated.UTC())
+	s.log.Info("removed what an upload left that nobody goes on with", "object", strings.TrimPrefix(aws.ToString(u.Key), s.cfg.Prefix), "begun", u.Initiated.UTC())
 	return true, nil
 }
