@@ -231,22 +231,6 @@ func (g *Ingester) putCaptionFile(ctx context.Context, name string, data []byte)
 	return string(info.Key), nil
 }
 
-// captionFiles are the objects of captions that an asset names, now and in its history.
-func captionFiles(a *vod.Asset) (keys []string) {
-	add := func(list []vod.Captions) {
-		for _, c := range list {
-			keys = append(keys, c.Object, c.Original)
-		}
-	}
-	add(a.Extras.Captions)
-	add(a.Source.Captions)
-	for _, r := range a.History {
-		add(r.Extras.Captions)
-		add(r.Source.Captions)
-	}
-	return slices.DeleteFunc(keys, func(key string) bool { return key == "" })
-}
-
 // judge says what is wrong with cues in this film.
 func (g *Ingester) judge(ctx context.Context, a vod.Asset, language string, cues []webvtt.Cue) []vod.Finding {
 	length := g.filmLength(ctx, a)
