@@ -123,16 +123,24 @@ func (v *sight) shown() vod.AssetID {
 	return slices.Min(names)
 }
 
-// handInLink returns the address of a hand-in's page: it works until 30 days after the lock.
+// handInLink returns the address of a hand-in's page.
 func (s *Server) handInLink(h *event.HandIn) (string, error) {
-	tok, err := s.deps.Keyring.Mint(token.Claims{
+	return HandInLink(s.deps.Keyring, s.cfg.BaseURL, h)
+}
+
+// HandInLink returns the address of a hand-in's page, a secret: it works until
+// 30 days after the lock. base has no slash at the end.
+func HandInLink(keys interface {
+	Mint(c token.Claims) (string, error)
+}, base string, h *event.HandIn) (string, error) {
+	tok, err := keys.Mint(token.Claims{
 		Event: string(h.Event), Subject: token.HandInScope(string(h.ID)), Scopes: []string{token.HandInScope(string(h.ID))}, Kind: token.Link,
 		Expires: latest(h.Deadline, h.Until(true)).Add(linkGrace).UTC().Truncate(time.Second),
 	})
 	if err != nil {
 		return "", err
 	}
-	return s.cfg.BaseURL + "/" + url.PathEscape(string(h.Language)) + "/hand-in#k=" + tok, nil
+	return base + "/" + url.PathEscape(string(h.Language)) + "/hand-in#k=" + tok, nil
 }
 
 // HandInRequest describes a hand-in to make.

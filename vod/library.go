@@ -16,6 +16,8 @@ type Library interface {
 	// UpdateAsset reads the asset, lets change alter it, and writes it, in one
 	// transaction. An error of change is returned and nothing is written.
 	UpdateAsset(ctx context.Context, id AssetID, change func(*Asset) error) (Asset, error)
+	// DeleteAsset removes an asset with its media and reports. One that is not there is not an error.
+	DeleteAsset(ctx context.Context, id AssetID) error
 	// PutMedia stores a finished media (a slate: m.Asset is empty). For a
 	// recording the asset becomes Ready with this Media and Revision in the
 	// same transaction, and its First and Making are cleared. When m.Source is

@@ -141,3 +141,21 @@ func visible(before, after *vod.Asset) bool {
 	return before.State != after.State || before.Title != after.Title ||
 		before.Media != after.Media || before.Revision != after.Revision || before.First != after.First
 }
+
+// DeleteAsset implements vod.Library.
+func (d *DB) DeleteAsset(ctx context.Context, id vod.AssetID) error {
+	err := d.write(ctx, func(tx *sql.Tx) error {
+		for _, query := range []string{
+			`DELETE FROM report WHERE asset = $1`, `DELETE FROM media WHERE asset = $1`, `DELETE FROM asset WHERE id = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, query, id); err != nil {
+				return err
+			}
+		}
+		return raise(ctx, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("delete asset %s: %w", id, err)
+	}
+	return nil
+}

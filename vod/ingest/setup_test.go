@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -266,6 +267,15 @@ func (l *fileLibrary) PutFirst(_ context.Context, m vod.Media) error {
 		}
 		a.First = m.ID
 		return errors.Join(l.write("media", string(m.ID), m), l.write("asset", string(a.ID), a))
+	})
+}
+
+func (l *fileLibrary) DeleteAsset(_ context.Context, id vod.AssetID) error {
+	return l.locked(func() error {
+		if err := os.Remove(l.path("asset", string(id))); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	})
 }
 
