@@ -87,6 +87,10 @@ type File struct {
 	Length int64
 
 	Bytes []byte // shared, must not be changed
+
+	// Private says that this viewer alone may have it now: it is not listed yet,
+	// or never will be. What keeps answers for others must not keep this one.
+	Private bool
 }
 
 var (

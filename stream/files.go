@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,44 +22,83 @@ import (
 type May = func(event.AuditoriumID, event.TalkID) bool
 
 // File returns a segment, an init segment or a picture of a media, by name:
-// rendition is v720, a-fr, s-none, … or empty for poster.jpg, sprite-0.jpg and
-// thumbnails.vtt.
+// rendition is v720, a-fr, s-none, … or empty for poster.jpg, sprite-0.jpg,
+// thumbnails.vtt and waveform.json, and, for staff, audio-fr.m4a.
 //
 // Embargo (R239): a segment is there from the instant at which it is listed in
 // a feed or for a talk that may allows, an init segment with the first of its
 // segments; before that the error is ErrNotListed. staff sees all media of the
-// event at any time. What may does not allow is ErrNotFound, and a talk's files
-// are *Gone with its replay.
+// event, and those of no event, at any time. What may does not allow is
+// ErrNotFound, and a talk's files are *Gone with its replay.
 func (p *Playout) File(ev event.ID, id vod.MediaID, rendition, name string, now time.Time, may May, staff bool) (File, error) {
 	s := p.snapshot.Load()
 	e := s.events[ev]
-	if e == nil || (len(e.airings[id]) == 0 && len(e.films[id]) == 0) {
+	if e == nil || (!staff && len(e.airings[id]) == 0 && len(e.films[id]) == 0) {
 		return File{}, fmt.Errorf("%w: media %s of event %s", ErrNotFound, id, ev)
 	}
 	m, err := p.shelf.get(id)
+	switch {
+	case errors.Is(err, vod.ErrNotFound):
+		return File{}, fmt.Errorf("%w: %w", ErrNotFound, err)
+	case err != nil:
+		return File{}, err
+	case staff && !s.staffSees(ev, id, m.Asset):
+		return File{}, fmt.Errorf("%w: media %s of event %s", ErrNotFound, id, ev)
+	}
+	n, err := nameIn(m, rendition, name)
 	if err != nil {
 		return File{}, err
 	}
+	sealed := p.embargo(e, m, n.index, n.ticks, now, may)
+	switch {
+	case name == posterName && rendition == "" && e.mayAny(id, may):
+		sealed = nil // it stands beside the programme
+	case audioFile(name) != "" && rendition == "":
+		sealed = fmt.Errorf("%w: %q of media %s", ErrNotFound, name, id)
+	}
+	if sealed != nil && !staff {
+		return File{}, sealed
+	}
+	f, err := p.named(m, n)
+	f.Private = sealed != nil
+	return f, err
+}
+
+// fileName is a name of a media's file, understood.
+type fileName struct {
+	name      string
+	picture   bool           // or what else belongs to the whole film
+	rendition *vod.Rendition // nil: empty captions, or a picture
+	index     int            // of the segment; anySegment for the init segment, allOfThem for a picture
+	ticks     timeline.Ticks // of a slate's segment
+}
+
+// nameIn understands a name; ErrNotFound for one that the media did not make.
+// Whether a picture is there is seen when it is asked for.
+func nameIn(m *vod.Media, rendition, name string) (fileName, error) {
 	if rendition == "" {
-		return p.picture(e, m, name, now, may, staff)
+		return fileName{name: name, picture: true, index: allOfThem}, nil
 	}
 	r := m.Rendition(rendition)
 	if r == nil && rendition != vod.Empty {
-		return File{}, fmt.Errorf("%w: rendition %q of media %s", ErrNotFound, rendition, id)
+		return fileName{}, fmt.Errorf("%w: rendition %q of media %s", ErrNotFound, rendition, m.ID)
 	}
 	index, ticks, init, ok := m.ParseName(rendition, name)
 	if !ok || (!init && !m.Loop && index >= m.Count) || (init && (r == nil || r.InitSize == 0)) {
-		return File{}, fmt.Errorf("%w: %q of media %s", ErrNotFound, name, id)
+		return fileName{}, fmt.Errorf("%w: %q of media %s", ErrNotFound, name, m.ID)
 	}
 	if init {
 		index = anySegment
 	}
-	if !staff {
-		if err := p.embargo(e, m, index, ticks, now, may); err != nil {
-			return File{}, err
-		}
+	return fileName{name: name, rendition: r, index: index, ticks: ticks}, nil
+}
+
+// named returns the file of a name.
+func (p *Playout) named(m *vod.Media, n fileName) (File, error) {
+	if n.picture {
+		return p.picture(m, n.name)
 	}
-	return p.file(m, r, name, index, ticks)
+	return p.file(m, n.rendition, n.name, n.index, n.ticks)
 }
 
 // What embargo is asked for beside a segment's index.
@@ -140,7 +180,7 @@ func (e *eventState) mayAny(id vod.MediaID, may May) bool {
 	return false
 }
 
-// file returns segment index, or the init segment for -1, of a rendition; nil is empty captions.
+// file returns segment index, or the init segment for anySegment, of a rendition; nil is empty captions.
 func (p *Playout) file(m *vod.Media, r *vod.Rendition, name string, index int, ticks timeline.Ticks) (File, error) {
 	f := File{ETag: `"` + name + `"`}
 	switch {
@@ -173,21 +213,18 @@ func (p *Playout) file(m *vod.Media, r *vod.Rendition, name string, index int, t
 	return f, nil
 }
 
-// picture returns a poster, a sprite or the list of sprites. The poster stands
-// beside the programme; the others show the film to its end, and wait until all
-// of it is listed: a slide is not seen before its hour, however small (R239).
-func (p *Playout) picture(e *eventState, m *vod.Media, name string, now time.Time, may May, staff bool) (File, error) {
-	allowed := staff || e.mayAny(m.ID, may)
-	if err := p.embargo(e, m, allOfThem, 0, now, may); !staff && err != nil {
-		if name != "poster.jpg" || !allowed {
-			return File{}, err
-		}
-	}
+const posterName = "poster.jpg"
+
+// picture returns a poster, a sprite or the list of sprites, or what else
+// belongs to the whole film. The poster stands beside the programme; the others
+// show the film to its end, and wait until all of it is listed: a slide is not
+// seen before its hour, however small (R239).
+func (p *Playout) picture(m *vod.Media, name string) (File, error) {
 	f := File{ContentType: "image/jpeg", ETag: `"` + string(m.ID) + "-" + name + `"`}
 	sprite, isSprite := strings.CutPrefix(name, "sprite-")
 	number, err := strconv.Atoi(strings.TrimSuffix(sprite, ".jpg"))
 	switch {
-	case name == "poster.jpg" && m.Poster != "":
+	case name == posterName:
 		f.Object = storage.Key(m.Poster)
 	case name == "thumbnails.vtt" && len(m.Sprites) > 0:
 		f.ContentType, f.Bytes = "text/vtt", thumbnails(m)
@@ -195,7 +232,12 @@ func (p *Playout) picture(e *eventState, m *vod.Media, name string, now time.Tim
 		return f, nil
 	case isSprite && err == nil && number >= 0 && number < len(m.Sprites) && name == "sprite-"+strconv.Itoa(number)+".jpg":
 		f.Object = storage.Key(m.Sprites[number])
-	default:
+	case name == "waveform.json":
+		f.ContentType, f.Object = "application/json", storage.Key(m.Waveform)
+	case audioFile(name) != "":
+		f.ContentType, f.Object = "audio/mp4", storage.Key(m.Audio[audioFile(name)])
+	}
+	if f.Object == "" {
 		return File{}, fmt.Errorf("%w: %q of media %s", ErrNotFound, name, m.ID)
 	}
 	f.Length, err = p.objectSize(f.Object)

@@ -172,8 +172,9 @@ type summary struct {
 	nominal    timeline.Ticks
 	last       timeline.Ticks
 	count      int
-	poster     bool
+	poster     string // storage key
 	sprites    bool
+	ladder     []string // of a first rendition: the pictures that the whole media will have
 	chapters   []string
 	renditions []renditionSummary
 }
@@ -193,7 +194,7 @@ type ends struct {
 const endSegments = 3
 
 func summarize(m *vod.Media) *summary {
-	s := &summary{nominal: m.Nominal, last: m.Last, count: m.Count, poster: m.Poster != "", sprites: len(m.Sprites) > 0}
+	s := &summary{nominal: m.Nominal, last: m.Last, count: m.Count, poster: m.Poster, sprites: len(m.Sprites) > 0, ladder: m.Ladder}
 	for _, c := range m.Chapters {
 		s.chapters = append(s.chapters, c.Title)
 	}

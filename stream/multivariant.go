@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -25,7 +27,18 @@ const (
 type textKey struct {
 	feed     *feed
 	address  Address
-	from, to int // journal entries in scope
+	from, to int  // journal entries in scope
+	sound    bool // of the sound alone
+}
+
+// multivariantText is a multivariant playlist but for its EXT-X-START. It is
+// never changed.
+type multivariantText = hls.Multivariant
+
+// multivariantKey names a multivariant playlist.
+type multivariantKey struct {
+	address Address
+	sound   bool // of the sound alone
 }
 
 // textCost stands for the memory that a text holds on to, its feed included.
@@ -44,7 +57,14 @@ const noStart = time.Duration(-1 << 62)
 // a live feed starts the player on the frame whose hour it is, to the
 // millisecond: it must not be cached.
 func (p *Playout) Multivariant(a Address, now time.Time) (*Document, error) {
-	a = a.normal()
+	return p.multivariant(a.normal(), now, false)
+}
+
+// multivariant is Multivariant, or SoundOnly, of a normal address.
+func (p *Playout) multivariant(a Address, now time.Time, sound bool) (*Document, error) {
+	if a.View == Preview {
+		return p.previewMultivariant(a, sound)
+	}
 	s := p.snapshot.Load()
 	f := s.feedOf(a)
 	if f == nil {
@@ -55,12 +75,19 @@ func (p *Playout) Multivariant(a Address, now time.Time) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := p.text(f, a, &m, now)
+	text, err := p.text(f, a, &m, now, sound)
 	if err != nil {
 		return nil, err
 	}
-	start := startOf(a.View, &m, now)
-	if was := p.multivariants.get(a); was != nil && was.text == text && was.start == start && was.doc.Ended == m.window.EndList {
+	return p.finish(multivariantKey{a, sound}, text, startOf(a.View, &m, now), m.window.EndList)
+}
+
+// finish puts the EXT-X-START into a multivariant playlist and makes its document.
+func (p *Playout) finish(key multivariantKey, text *multivariantText, start time.Duration, ended bool) (*Document, error) {
+	if len(text.Variants) == 0 {
+		return nil, fmt.Errorf("%w: nothing to play at %s %s", ErrNotFound, key.address.View, cmp.Or(string(key.address.Media), string(key.address.Talk)))
+	}
+	if was := p.multivariants.get(key); was != nil && was.text == text && was.start == start && was.doc.Ended == ended {
 		return was.doc, nil // of the same millisecond, or a replay
 	}
 	list := *text
@@ -68,8 +95,8 @@ func (p *Playout) Multivariant(a Address, now time.Time) (*Document, error) {
 		list.Start = &hls.Start{TimeOffset: start, Precise: true}
 	}
 	doc := p.document(hls.AppendMultivariant(make([]byte, 0, 4096), &list), -1)
-	doc.Ended = m.window.EndList
-	c := p.multivariants.cell(a)
+	doc.Ended = ended
+	c := p.multivariants.cell(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.multivariants.set(c, &multivariantView{doc, text, start}, int64(len(doc.Body)+len(doc.Gzip))+512)
@@ -95,8 +122,8 @@ func startOf(v View, m *moment, now time.Time) time.Duration {
 }
 
 // text returns the multivariant playlist of an address but for its EXT-X-START.
-func (p *Playout) text(f *feed, a Address, m *moment, now time.Time) (*hls.Multivariant, error) {
-	key := textKey{feed: f, address: a}
+func (p *Playout) text(f *feed, a Address, m *moment, now time.Time, sound bool) (*multivariantText, error) {
+	key := textKey{feed: f, address: a, sound: sound}
 	entries := m.entries
 	switch {
 	case a.View == StartOver:
@@ -108,7 +135,7 @@ func (p *Playout) text(f *feed, a Address, m *moment, now time.Time) (*hls.Multi
 		key.from = min(key.from, m.window.Spans[0].Entry) // what is listed counts, also after the end
 		entries = entries[key.from:key.to]
 	}
-	return p.texts.do(key, func() (*hls.Multivariant, int64, error) {
+	return p.texts.do(key, func() (*multivariantText, int64, error) {
 		s := scope{entries: entries, empty: int64(len(p.empty))}
 		for _, e := range entries {
 			media, err := p.shelf.summary(vod.MediaID(e.Source.ID))
@@ -117,9 +144,17 @@ func (p *Playout) text(f *feed, a Address, m *moment, now time.Time) (*hls.Multi
 			}
 			s.media = append(s.media, media)
 		}
-		list := s.multivariant(s.shape(a.View, f))
-		return &list, textCost, nil
+		return s.text(s.shape(a.View, f), sound), textCost, nil
 	})
+}
+
+// text describes a shape, or its sound alone.
+func (s scope) text(sh shape, sound bool) *multivariantText {
+	list := s.multivariant(sh)
+	if sound {
+		list = s.soundOnly(sh)
+	}
+	return &list
 }
 
 // shape is which renditions a multivariant playlist offers.
@@ -142,6 +177,9 @@ func (s scope) shape(v View, f *feed) shape {
 		}
 		for i := range s.media[k].renditions {
 			have[s.media[k].renditions[i].Name] = true
+		}
+		for _, name := range s.media[k].ladder {
+			have[name] = have[name] || v == Live // a first rendition: the rest will come
 		}
 	}
 	if v == Live && len(have) == 0 {
@@ -256,6 +294,25 @@ func (s scope) multivariant(sh shape) hls.Multivariant {
 		list.IFrameVariants = append(list.IFrameVariants, hls.IFrameVariant{
 			Bandwidth: stills.peak, AverageBandwidth: stills.average,
 			Codecs: look.codec, Width: look.width, Height: look.height, URI: "i" + r.name[1:] + ".m3u8",
+		})
+	}
+	return list
+}
+
+// soundOnly describes the sound of a shape at both its rates. A variant's URI is
+// that of its group's default: a player without choice plays that.
+func (s scope) soundOnly(sh shape) hls.Multivariant {
+	list := hls.Multivariant{Version: 7, IndependentSegments: true}
+	for _, of := range []struct{ id, prefix string }{{soundGroup, "a-"}, {lowSoundGroup, "al-"}} {
+		if len(sh.audio) == 0 || (sh.exact && of.id == lowSoundGroup && !s.media[0].has(of.prefix+sh.fallback)) {
+			continue
+		}
+		sound := s.soundGroup(of.id, of.prefix, sh)
+		first := max(0, slices.IndexFunc(sound.group.Renditions, func(r hls.Rendition) bool { return r.Default }))
+		list.Groups = append(list.Groups, sound.group)
+		list.Variants = append(list.Variants, hls.Variant{
+			Bandwidth: sound.rate.peak, AverageBandwidth: sound.rate.average, Codecs: sound.codec,
+			Audio: of.id, NoClosedCaptions: true, URI: sound.group.Renditions[first].URI,
 		})
 	}
 	return list

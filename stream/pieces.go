@@ -23,6 +23,7 @@ type pieceOf struct {
 	entry   *timeline.Entry
 	base    string // rendition of the feed
 	iframes bool
+	preview bool
 }
 
 // textPieceKey names a piece. All that its text says follows from it.
@@ -30,6 +31,7 @@ type textPieceKey struct {
 	entry   timeline.Entry
 	base    string
 	iframes bool
+	preview bool
 	number  int
 }
 
@@ -57,7 +59,7 @@ func (p *Playout) appendPieces(dst []byte, s pieceOf, from, to int) ([]byte, err
 
 // piece returns one piece of an entry's lines.
 func (p *Playout) piece(s pieceOf, number int) (*textPiece, error) {
-	key := textPieceKey{*s.entry, s.base, s.iframes, number}
+	key := textPieceKey{*s.entry, s.base, s.iframes, s.preview, number}
 	return p.pieces.do(key, func() (*textPiece, int64, error) {
 		start := s.entry.From + number*pieceLength
 		end := min(start+pieceLength, s.entry.From+s.entry.Count)
@@ -100,9 +102,11 @@ func (p *Playout) segment(s pieceOf, i int) (hls.Segment, error) {
 	ticks := s.entry.SegmentTicks(i)
 	from := s.entry.Offset(i).Duration()
 	segment := hls.Segment{
-		URI:             prefixOf(media, name) + media.SegmentName(name, i, ticks),
-		Duration:        hls.Extinf(from, s.entry.Offset(i+1).Duration()),
-		ProgramDateTime: s.entry.AirStart.Add(from),
+		URI:      s.prefix(media, name) + media.SegmentName(name, i, ticks),
+		Duration: hls.Extinf(from, s.entry.Offset(i+1).Duration()),
+	}
+	if !s.preview {
+		segment.ProgramDateTime = s.entry.AirStart.Add(from)
 	}
 	if s.iframes {
 		segment.ByteRange.Length, err = p.iframeSize(media, r, i, ticks)
@@ -116,10 +120,15 @@ func (p *Playout) initOf(s pieceOf) (*hls.Map, error) {
 	if err != nil || r == nil || r.InitSize == 0 {
 		return nil, err
 	}
-	return &hls.Map{URI: prefixOf(media, r.Name) + media.InitName(r.Name)}, nil
+	return &hls.Map{URI: s.prefix(media, r.Name) + media.InitName(r.Name)}, nil
 }
 
-// prefixOf leads from a playlist's folder, /p/{token}/{view}/{place}/{language}/, to a rendition's files.
-func prefixOf(m *vod.Media, rendition string) string {
-	return "../../../s/" + string(m.ID) + "/" + rendition + "/"
+// prefix leads from a playlist's folder, /p/{token}/{view}/{place}/{language}/
+// or /p/{token}/preview/{media}/, to a rendition's files.
+func (s pieceOf) prefix(m *vod.Media, rendition string) string {
+	up := "../../../s/"
+	if s.preview {
+		up = "../../s/"
+	}
+	return up + string(m.ID) + "/" + rendition + "/"
 }

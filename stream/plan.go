@@ -252,7 +252,8 @@ func programmeOf(e *eventState, a *event.Auditorium) []*event.Talk {
 // longestSegment is the duration from which EXTINF rounds above the target duration (R061).
 const longestSegment = 9 * timeline.TicksPerSecond / 2
 
-// plannedTalks returns the talks of an auditorium whose film in that language is ready.
+// plannedTalks returns the talks of an auditorium whose film in that language can
+// go on air: whole, or with its first rendition alone.
 func (p *Playout) plannedTalks(e *eventState, a *event.Auditorium, l event.Language, j timeline.Journal) []timeline.Planned {
 	laid := map[string]timeline.Entry{}
 	for _, entry := range j.Entries {
@@ -263,16 +264,16 @@ func (p *Playout) plannedTalks(e *eventState, a *event.Auditorium, l event.Langu
 	var planned []timeline.Planned
 	for _, t := range programmeOf(e, a) {
 		asset, ok := filmOf(e, t, l)
-		if !ok || asset.Media == "" {
+		if !ok || asset.Playable() == "" {
 			continue
 		}
-		k := timeline.Planned{Talk: string(t.ID), Starts: t.Starts, Source: timeline.Source{Kind: timeline.Recording, ID: string(asset.Media)}}
+		k := timeline.Planned{Talk: string(t.ID), Starts: t.Starts, Source: timeline.Source{Kind: timeline.Recording, ID: string(asset.Playable())}}
 		if entry, ok := laid[k.Talk]; ok && entry.Source == k.Source {
 			// A talk is laid out whole, so the entry says how long the film is; a
 			// thousand films need not be read again at each start.
 			k.Nominal, k.Last, k.Count = entry.Nominal, entry.Last, entry.Count
 		} else {
-			m, err := p.shelf.summary(asset.Media)
+			m, err := p.shelf.summary(asset.Playable())
 			if err != nil {
 				p.log.Error("film cannot be read, its talk is left out until it can", "asset_id", asset.ID, "talk_id", t.ID, "error", err)
 				continue
@@ -280,7 +281,7 @@ func (p *Playout) plannedTalks(e *eventState, a *event.Auditorium, l event.Langu
 			k.Nominal, k.Last, k.Count = m.nominal, m.last, m.count
 		}
 		if k.Count <= 0 || k.Nominal <= 0 || k.Last <= 0 || max(k.Nominal, k.Last) >= longestSegment {
-			p.log.Error("film does not fit the target duration, its talk is left out", "asset_id", asset.ID, "talk_id", t.ID, "media_id", asset.Media)
+			p.log.Error("film does not fit the target duration, its talk is left out", "asset_id", asset.ID, "talk_id", t.ID, "media_id", asset.Playable())
 			continue
 		}
 		planned = append(planned, k)
@@ -291,12 +292,12 @@ func (p *Playout) plannedTalks(e *eventState, a *event.Auditorium, l event.Langu
 // filmOf returns the asset that a feed of that language shows for a talk: the
 // film in the language, else the one in the talk's own, else any. An asset that
 // failed counts as missing unless an earlier revision is there. ok is false
-// when there is none at all; its Media is empty while it is not ready.
+// when there is none at all; nothing of it is Playable while it is not ready.
 func filmOf(e *eventState, t *event.Talk, l event.Language) (vod.Asset, bool) {
 	order := append([]event.Language{l, t.Spoken}, slices.Sorted(maps.Keys(t.Films))...)
 	for _, l := range order {
 		a, ok := e.assets[vod.AssetID(t.Films[l])]
-		if ok && (a.Media != "" || a.State != vod.Failed) {
+		if ok && (a.Playable() != "" || a.State != vod.Failed) {
 			return a, true
 		}
 	}

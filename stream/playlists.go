@@ -51,6 +51,9 @@ type moment struct {
 // costs two look-ups and no allocation.
 func (p *Playout) Media(a Address, rendition string, now time.Time, skip bool) (*Document, error) {
 	a = a.normal()
+	if a.View == Preview {
+		return p.previewMedia(a, rendition)
+	}
 	skip = skip && a.View != Replay
 	s := p.snapshot.Load()
 	f := s.feedOf(a)
@@ -221,7 +224,8 @@ func (p *Playout) replayHas(m *moment, base string) error {
 }
 
 // render returns the text of a media playlist: a header, and for each span its
-// first segment with the tags that go with it, and the rest from kept pieces.
+// first segment with the tags that go with it, and the rest from kept pieces. A
+// preview has no feed.
 func (p *Playout) render(f *feed, m *moment, v View, base string, iframes, skip bool) ([]byte, error) {
 	list := hls.Media{
 		Version:               7,
@@ -233,7 +237,7 @@ func (p *Playout) render(f *feed, m *moment, v View, base string, iframes, skip 
 	switch v {
 	case StartOver:
 		list.Type = hls.Event
-	case Replay:
+	case Replay, Preview:
 		list.Type = hls.VOD
 	}
 	if !m.vod {
@@ -259,7 +263,7 @@ func (p *Playout) render(f *feed, m *moment, v View, base string, iframes, skip 
 		if pass == span.To-span.From {
 			continue
 		}
-		s := pieceOf{entry: e, base: base, iframes: iframes}
+		s := pieceOf{entry: e, base: base, iframes: iframes, preview: v == Preview}
 		first, err := p.segment(s, span.From+pass)
 		if err != nil {
 			return nil, err
@@ -302,8 +306,8 @@ func (p *Playout) ListedAt(a Address, msn int64) (time.Time, error) {
 	a = a.normal()
 	s := p.snapshot.Load()
 	f := s.feedOf(a)
-	if f == nil {
-		return time.Time{}, s.missing(a)
+	if f == nil || a.View == Preview {
+		return time.Time{}, s.missing(a) // a preview has no hour
 	}
 	var at time.Time
 	var ok bool

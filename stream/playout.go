@@ -48,6 +48,7 @@ type Deps struct {
 
 // library is what a Playout needs of vod.Library.
 type library interface {
+	Asset(ctx context.Context, id vod.AssetID) (vod.Asset, error)
 	Assets(ctx context.Context) ([]vod.Asset, error)
 	Media(ctx context.Context, id vod.MediaID) (vod.Media, error)
 	PutMedia(ctx context.Context, m vod.Media) error
@@ -69,7 +70,7 @@ type Playout struct {
 	templates *cache[templateKey, template]
 	retimed   *cache[retimedKey, []byte]
 
-	multivariants *cache[Address, multivariantView]
+	multivariants *cache[multivariantKey, multivariantView]
 	compressors   sync.Pool // of *gzip.Writer
 
 	planning sync.Mutex // one turn at a time; guards what follows
@@ -133,7 +134,7 @@ func New(cfg Config, deps Deps) (*Playout, error) {
 		retimed:   newCache[retimedKey, []byte](retimedBytes),
 		clocks:    map[Feed]*clock{},
 
-		multivariants: newCache[Address, multivariantView](4 << 20),
+		multivariants: newCache[multivariantKey, multivariantView](4 << 20),
 
 		slates: map[vod.MediaID]bool{},
 		failed: map[vod.MediaID]time.Time{},

@@ -147,10 +147,10 @@ func (p *Playout) talk(s *snapshot, e *eventState, t *event.Talk, laid map[talkF
 	var media []*summary
 	for _, l := range e.event.Languages {
 		a, on := laid[talkFeed{t.ID, l}]
-		if film, ok := filmOf(e, t, l); ok && film.Media != "" {
+		if film, ok := filmOf(e, t, l); ok && film.Playable() != "" {
 			a.Ready = true
 			if !on {
-				a.Media = film.Media
+				a.Media = film.Playable()
 			}
 		}
 		a.State, a.Replay = p.state(s, e, t, l, a, now)
@@ -165,7 +165,7 @@ func (p *Playout) talk(s *snapshot, e *eventState, t *event.Talk, laid map[talkF
 			continue
 		}
 		media = append(media, m)
-		if m.poster && (out.Poster == "" || l == t.Spoken) {
+		if m.poster != "" && (out.Poster == "" || l == t.Spoken) {
 			out.Poster = "s/" + string(a.Media) + "/poster.jpg"
 		}
 		if m.sprites {

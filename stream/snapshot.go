@@ -23,7 +23,7 @@ type eventState struct {
 	until    time.Time // replays are gone from then on
 	talks    map[event.TalkID]*event.Talk
 	assets   map[vod.AssetID]vod.Asset      // those that the event's films name
-	films    map[vod.MediaID][]event.TalkID // ready media of the programme
+	films    map[vod.MediaID][]event.TalkID // media of the programme that can go on air
 	airings  map[vod.MediaID][]airing       // where a media is in the journals
 	talkFeed map[talkFeed]*feed             // where a talk is, or will be, on air
 	rooms    map[event.AuditoriumID]*event.Auditorium
@@ -153,8 +153,8 @@ func newEventState(e event.Event, assets map[vod.AssetID]vod.Asset) *eventState 
 				continue
 			}
 			s.assets[a.ID] = a
-			if a.Media != "" {
-				s.films[a.Media] = append(s.films[a.Media], t.ID)
+			if id := a.Playable(); id != "" {
+				s.films[id] = append(s.films[id], t.ID)
 			}
 		}
 	}

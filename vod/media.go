@@ -51,6 +51,7 @@ type Media struct {
 	Source     SourceID          `json:"source,omitempty"`  // what it was made from
 	Extras     Extras            `json:"extras,omitzero"`   // what it was made with
 	Partial    bool              `json:"partial,omitempty"` // the first rendition alone: Asset.First
+	Ladder     []string          `json:"ladder,omitempty"`  // of a Partial: the video renditions that the whole media will have, high to low
 	Loop       bool              `json:"loop,omitempty"`
 	NameKey    []byte            `json:"name_key"` // 32 random bytes: key of segment names
 	Nominal    timeline.Ticks    `json:"nominal"`
