@@ -47,6 +47,23 @@ func KillDuringPut(t *testing.T, where string, open func(where string) (storage.
 		t.Fatal(err)
 	}
 	put(t, s, "killed/object", "as it was")
+	KillChild(t, where)
+	again, err := open(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []storage.Store{s, again} {
+		if got := get(t, s, "killed/object"); got != "as it was" {
+			t.Errorf("after the kill: %d bytes", len(got))
+		}
+		wantList(t, s, "", "killed/object")
+	}
+}
+
+// KillChild starts the test's own program as a child that works at where, as
+// Main's open does, and kills it (SIGKILL) when it says that it is writing.
+func KillChild(t *testing.T, where string) {
+	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), childVar+"="+where)
 	out, err := child.StdoutPipe()
@@ -60,19 +77,9 @@ func KillDuringPut(t *testing.T, where string, open func(where string) (storage.
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	child.Wait() // killed: always an error
+	_ = child.Wait() // killed: always an error
 	if strings.TrimSpace(line) != "writing" {
 		t.Fatalf("child: %q", line)
-	}
-	again, err := open(where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []storage.Store{s, again} {
-		if got := get(t, s, "killed/object"); got != "as it was" {
-			t.Errorf("after the kill: %d bytes", len(got))
-		}
-		wantList(t, s, "", "killed/object")
 	}
 }
 
