@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -234,10 +233,7 @@ func (g *Ingester) putCaptionFile(ctx context.Context, name string, data []byte)
 // judge says what is wrong with cues in this film.
 func (g *Ingester) judge(ctx context.Context, a vod.Asset, language string, cues []webvtt.Cue) []vod.Finding {
 	length := g.filmLength(ctx, a)
-	if length <= 0 {
-		return judgeCues(language, cues, math.MaxInt64)
-	}
-	if len(cues) == 0 || cues[0].Start < length {
+	if length <= 0 || len(cues) == 0 || cues[0].Start < length {
 		return judgeCues(language, cues, length)
 	}
 	// Tapes often begin at 10 h, and their captions with them.

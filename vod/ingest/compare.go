@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"reprise/vod"
 	"reprise/vod/webvtt"
@@ -133,58 +132,27 @@ func compareLoudness(r vod.Report, others []float64) []vod.Finding {
 	return nil
 }
 
-// Thresholds of captions. Adults read 15 to 20 characters a second.
-const (
-	captionsLate    = 500 * time.Millisecond // past the end of the film
-	captionsOverlap = 100 * time.Millisecond
-	charactersFast  = 25.0 // a second
-	fastShare       = 0.05 // of the captions
-)
+// fastShare is the share of the captions that may go too fast before it is worth a word.
+const fastShare = 0.05
 
 // judgeCues says what is wrong with the captions of a language in a film of that length: those
 // that nobody will see, that cover one another, that go too fast to be read.
 func judgeCues(language string, cues []webvtt.Cue, length time.Duration) (found []vod.Finding) {
-	var outside, overlapping, fast []vod.Span
-	latest := time.Duration(0)
-	for i, c := range cues {
-		if c.Start < 0 || c.End > length+captionsLate {
-			outside = append(outside, spanOf(c.Start, c.End))
-		}
-		if i > 0 && c.Start < latest-captionsOverlap && c.Settings == "" && cues[i-1].Settings == "" {
-			overlapping = append(overlapping, spanOf(c.Start, min(latest, c.End)))
-		}
-		latest = max(latest, c.End)
-		if shown := (c.End - c.Start).Seconds(); shown > 0 && float64(readable(c.Text))/shown > charactersFast && readable(c.Text) > 10 {
-			fast = append(fast, spanOf(c.Start, c.End))
-		}
+	spans := map[webvtt.Reason][]vod.Span{}
+	for _, f := range webvtt.Validate(cues, length) {
+		spans[f.Reason] = append(spans[f.Reason], spanOf(f.Start, f.End))
 	}
 	name := languageName(language)
-	if len(outside) > 0 {
+	if outside := spans[webvtt.Outside]; len(outside) > 0 {
 		found = append(found, at(finding("captions-outside", name, len(outside)), outside))
 	}
-	if len(overlapping) > 0 {
+	if overlapping := spans[webvtt.Overlap]; len(overlapping) > 0 {
 		found = append(found, at(finding("captions-overlap", name, len(overlapping)), overlapping))
 	}
-	if len(fast) >= 2 && float64(len(fast)) >= fastShare*float64(len(cues)) {
+	if fast := spans[webvtt.TooFast]; len(fast) >= 2 && float64(len(fast)) >= fastShare*float64(len(cues)) {
 		found = append(found, at(finding("captions-fast", name, len(fast)), fast))
 	}
 	return found
-}
-
-// readable counts the characters of a cue without its tags.
-func readable(text string) int {
-	n, tag := 0, false
-	for _, r := range text {
-		switch {
-		case r == '<':
-			tag = true
-		case r == '>' && tag:
-			tag = false
-		case !tag && r != '\n':
-			n++
-		}
-	}
-	return min(n, utf8.RuneCountInString(text))
 }
 
 // languageName names a language in a sentence, by its code when it is a rare one.

@@ -22,7 +22,7 @@ func Write(cues []Cue) []byte {
 type Fault struct {
 	Cue        int // index in the cues given
 	Reason     Reason
-	Start, End time.Duration // where in the film
+	Start, End time.Duration // where in the film: of the cue, or of what two of them share
 }
 
 // Clean makes cues that somebody typed fit to be kept: text and settings as
@@ -84,12 +84,12 @@ func Shift(cues []Cue, by time.Duration) []Cue {
 	return shifted
 }
 
-// What Validate calls too fast, and too small to count: 25 characters a second
-// is half as fast again as subtitlers allow, and nobody minds a short "Yes".
+// What Validate minds. Adults read 15 to 20 characters a second, and nobody minds a short "Yes".
 const (
-	fastest   = 25 // characters a second
-	smallText = 12
-	tolerance = 100 * time.Millisecond // of overlaps and of the film's end
+	fastest     = 25 // characters a second
+	shortText   = 10 // characters
+	lateBy      = 500 * time.Millisecond
+	overlapFrom = 100 * time.Millisecond
 )
 
 // Validate says what is wrong with cues in a film of that length: outside it,
@@ -99,26 +99,25 @@ func Validate(cues []Cue, length time.Duration) []Fault {
 	var faults []Fault
 	lastEnd := map[string]time.Duration{} // by settings: cues at different places may overlap
 	for i, c := range cues {
-		add := func(r Reason) { faults = append(faults, Fault{i, r, c.Start, c.End}) }
-		plain := ""
+		letters := 0
 		for _, s := range c.Said() {
-			plain += s.Text
+			letters += utf8.RuneCountInString(s.Text)
 		}
-		letters := utf8.RuneCountInString(plain)
+		add := func(r Reason, end time.Duration) { faults = append(faults, Fault{i, r, c.Start, end}) }
 		shown := c.End - c.Start
 		switch {
-		case strings.TrimSpace(plain) == "":
-			add(NoText)
+		case letters == 0:
+			add(NoText, c.End)
 		case shown <= 0:
-			add(Backwards)
-		case letters > smallText && float64(letters) > fastest*shown.Seconds():
-			add(TooFast)
+			add(Backwards, c.End)
+		case letters > shortText && float64(letters) > fastest*shown.Seconds():
+			add(TooFast, c.End)
 		}
-		if c.Start < 0 || length > 0 && c.End > length+tolerance {
-			add(Outside)
+		if c.Start < 0 || length > 0 && c.End > length+lateBy {
+			add(Outside, c.End)
 		}
-		if c.Start < lastEnd[c.Settings]-tolerance {
-			add(Overlap)
+		if before := lastEnd[c.Settings]; c.Start < before-overlapFrom {
+			add(Overlap, min(before, c.End))
 		}
 		lastEnd[c.Settings] = max(lastEnd[c.Settings], c.End)
 	}

@@ -77,7 +77,7 @@ func TestValidate(t *testing.T) {
 		{Start: ms(9000), End: ms(11000), Text: "après"},
 	}
 	want := []Fault{
-		{0, NoText, 0, ms(1000)}, {2, Overlap, ms(2000), ms(4000)}, {4, TooFast, ms(5000), ms(5400)}, {6, Outside, ms(9000), ms(11000)},
+		{0, NoText, 0, ms(1000)}, {2, Overlap, ms(2000), ms(3000)}, {4, TooFast, ms(5000), ms(5400)}, {6, Outside, ms(9000), ms(11000)},
 	}
 	if diff := cmp.Diff(want, Validate(cues, 10*time.Second)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
