@@ -19,13 +19,10 @@ import (
 	"reprise/api/web"
 	"reprise/configs"
 	"reprise/storage"
-	"reprise/storage/queue"
+	"reprise/storage/cache"
+	"reprise/storage/uploads"
 	"reprise/stream"
-	"reprise/vod"
 )
-
-// ingestJob is the kind of the jobs that make media; their id is an asset's.
-const ingestJob = "ingest"
 
 // deps are what a server is given from outside.
 type deps struct {
@@ -46,7 +43,9 @@ func run(ctx context.Context, cfg configs.Config, d deps) error {
 type app struct {
 	*house
 	lock     *fileLock
-	queue    *queue.Queue
+	jobs     *jobs
+	uploads  *uploads.Uploads
+	cache    *cache.Cache // nil: objects are on this machine's disk
 	playout  *stream.Playout
 	server   *api.Server
 	listener net.Listener // the public one
@@ -79,18 +78,19 @@ func (a *app) build(ctx context.Context, cfg configs.Config, d deps) error {
 	if err := a.openIngest(); err != nil {
 		return err
 	}
-	if a.queue, err = queue.New(queue.Config{}, queue.Deps{DB: a.rows.SQL(), Pool: a.rows.Postgres(), Log: slog.New(warnings{d.log.Handler()}), Node: nodeName(), Now: d.clock.Now}); err != nil {
+	if a.jobs, err = a.openJobs(); err != nil {
 		return err
 	}
-	a.queue.Handle(ingestJob, cfg.Ingest.Workers, func(ctx context.Context, id string) error {
-		return a.process(ctx, vod.AssetID(id), nil)
-	})
+	a.jobs.handle(cfg.Ingest.Workers)
+	if a.cache, err = a.openCache(a.registry); err != nil {
+		return err
+	}
 	secret, err := a.rows.Secret(ctx, "stream")
 	if err != nil {
 		return err
 	}
 	if a.playout, err = stream.New(stream.Config{Depth: cfg.Stream.Depth}, stream.Deps{
-		Events: a.rows, Library: a.rows, Journals: a.rows, Slates: slateMaker{a.ingester}, Objects: a.objects,
+		Events: a.rows, Library: a.rows, Journals: a.rows, Slates: slateMaker{a.ingester}, Objects: a.viewed(),
 		Secret: secret, Log: d.log, Now: d.clock.Now, Wait: d.clock.Wait,
 	}); err != nil {
 		return err
@@ -100,15 +100,21 @@ func (a *app) build(ctx context.Context, cfg configs.Config, d deps) error {
 		d.log.Error("the programme is not fully planned, next try soon", "error", err)
 	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if a.server, err = api.New(api.Config{
-		PlaybackLife: cfg.Tokens.PlaybackLife, DrainDelay: cfg.HTTP.DrainDelay, DrainTimeout: cfg.HTTP.DrainTimeout,
-	}, api.Deps{
-		Playout: a.playout, Keyring: a.keys, Objects: a.objects, Web: web.FS(), Registry: a.registry,
-		Log: d.log, Now: d.clock.Now, Wait: d.clock.Wait, Ready: a.ready,
-	}); err != nil {
+	if err := a.openUploads(); err != nil {
 		return err
 	}
-	return a.listen(ctx, cfg)
+	if err := a.listen(ctx, cfg); err != nil {
+		return err
+	}
+	a.server, err = api.New(api.Config{
+		PlaybackLife: cfg.Tokens.PlaybackLife, DrainDelay: cfg.HTTP.DrainDelay, DrainTimeout: cfg.HTTP.DrainTimeout,
+		BaseURL: baseURL(cfg, a.listener.Addr().String()), TermsFR: cfg.HandIn.TermsFR, TermsEN: cfg.HandIn.TermsEN,
+		CaptionCommand: cfg.Ingest.CaptionCommand != "", UploadSize: int64(cfg.Uploads.MaxSize),
+	}, api.Deps{
+		Playout: a.playout, Keyring: a.keys, Objects: a.viewed(), Web: web.FS(), Registry: a.registry,
+		Log: d.log, Now: d.clock.Now, Wait: d.clock.Wait, Ready: a.ready, Intake: a.intake(),
+	})
+	return err
 }
 
 // listen opens both listeners, so that a taken port is told before anything runs.
@@ -119,13 +125,8 @@ func (a *app) listen(ctx context.Context, cfg configs.Config) error {
 		return fmt.Errorf("http.listen: %w; give another address with --listen", err)
 	}
 	a.listener = limitConnections(l, cfg.HTTP.MaxConnections)
-	if cfg.Metrics.Listen == "" {
-		return nil
-	}
-	if a.metrics, err = config.Listen(ctx, "tcp", cfg.Metrics.Listen); err != nil {
-		return fmt.Errorf("metrics.listen: %w; set it to another address, or to nothing to do without", err)
-	}
-	return nil
+	a.metrics, err = listenMetrics(ctx, cfg)
+	return err
 }
 
 // run serves until ctx ends, then stops in order: the public server drains
@@ -150,15 +151,21 @@ func (a *app) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", name, err)
 		})
 	}
+	// Uploads last for hours: they are broken off, and go on elsewhere or later.
+	defer context.AfterFunc(serving, a.uploads.Interrupt)()
 	group.Go(func() error {
 		defer stopWorking()
 		return a.server.Run(serving, a.listener)
 	})
 	background("playout", a.playout.Run)
-	background("queue", a.queue.Run)
-	background("unfinished recordings", a.enqueueUnfinished)
+	background("queue", a.jobs.queue.Run)
+	background("unfinished recordings", a.jobs.resume)
+	background("uploads", a.uploads.Run)
+	if a.cache != nil {
+		background("storage cache", a.keepAhead)
+	}
 	if a.metrics != nil {
-		background("metrics", a.runMetrics)
+		background("metrics", func(ctx context.Context) error { return serveMetrics(ctx, a.metrics, a.registry, a.logger()) })
 	}
 	err := group.Wait()
 	if closeErr := a.close(); err == nil {
@@ -172,26 +179,6 @@ func (a *app) run(ctx context.Context) error {
 
 func (a *app) logger() *slog.Logger { return a.house.log }
 
-// enqueueUnfinished writes down a job for each recording whose making was cut
-// short before its job was, then waits for the end: a kill between the last
-// byte of a recording and its job loses nothing.
-func (a *app) enqueueUnfinished(ctx context.Context) error {
-	assets, err := a.rows.Assets(ctx)
-	if err != nil {
-		return err
-	}
-	for _, asset := range assets {
-		switch asset.State {
-		case vod.Uploaded, vod.Probing, vod.Processing:
-			if err := a.queue.Enqueue(ctx, ingestJob, string(asset.ID), queue.Options{Priority: queue.Normal}); err != nil {
-				return err
-			}
-		}
-	}
-	<-ctx.Done()
-	return nil
-}
-
 // ready says whether the stores answer.
 func (a *app) ready(ctx context.Context) error {
 	if err := a.rows.Ping(ctx); err != nil {
@@ -203,21 +190,21 @@ func (a *app) ready(ctx context.Context) error {
 	return nil
 }
 
-// runMetrics serves Prometheus metrics until ctx ends.
-func (a *app) runMetrics(ctx context.Context) error {
+// serveMetrics serves Prometheus metrics until ctx ends.
+func serveMetrics(ctx context.Context, l net.Listener, registry *prometheus.Registry, log *slog.Logger) error {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(a.logger().Handler(), slog.LevelDebug),
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	a.logger().Info("metrics", "address", a.metrics.Addr().String())
-	if err := server.Serve(a.metrics); !errors.Is(err, http.ErrServerClosed) {
+	log.Info("metrics", "address", l.Addr().String())
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return nil
+	return ctx.Err()
 }
 
 // close closes what is open. It may be called on an app that is half built.
@@ -230,6 +217,9 @@ func (a *app) close() error {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			faults = append(faults, err)
 		}
+	}
+	if a.cache != nil {
+		faults = append(faults, a.cache.Close())
 	}
 	if a.house != nil {
 		faults = append(faults, a.house.close())

@@ -40,10 +40,12 @@ type commandLine struct {
 	Set    []string `group:"every" short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set one key of the configuration, over file and environment. May be given several times."`
 
 	Serve      serveCommand      `cmd:"" group:"run" help:"Run the server."`
+	Worker     workerCommand     `cmd:"" group:"run" help:"Make media of recordings on a machine beside the servers."`
 	Demo       demoCommand       `cmd:"" group:"run" help:"Make a small bilingual conference and put it on air."`
 	Import     importCommand     `cmd:"" group:"media" help:"Bring recordings into the library."`
 	Schedule   scheduleCommand   `cmd:"" group:"media" help:"Show, check or set the programme of an event."`
 	Token      tokenCommand      `cmd:"" group:"media" help:"Make links and playback tokens."`
+	Storage    storageCommand    `cmd:"" group:"media" help:"Copy all objects into another store."`
 	Verify     verifyCommand     `cmd:"" group:"check" help:"Play a whole programme in simulated time and check every playlist."`
 	Doctor     doctorCommand     `cmd:"" group:"check" help:"Check this machine: programs, clock, disk, ports, database."`
 	Settings   configCommand     `cmd:"" name:"config" group:"check" help:"Check, show or print the configuration."`

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"reprise/api"
 	"reprise/configs"
 	"reprise/event"
 	"reprise/storage/queue"
@@ -276,7 +277,7 @@ func (s *demoStage) makeFilms(ctx context.Context, t demoTalk) (map[event.Langua
 			m.update("copying", 0)
 			var asset vod.Asset
 			if asset, err = s.app.ingester.Add(ctx, f.path, f.options(), nil); err == nil {
-				err = s.app.queue.Enqueue(ctx, ingestJob, string(asset.ID), queue.Options{Priority: queue.Urgent})
+				err = s.app.jobs.queue.Enqueue(ctx, api.JobProcess, string(asset.ID), queue.Options{Priority: queue.Urgent})
 			}
 			for _, l := range languages {
 				films[l] = string(asset.ID)

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"reprise/api/token"
 	"reprise/configs"
-	"reprise/storage"
 	"reprise/storage/db"
 	"reprise/stream"
 	"reprise/vod"
@@ -25,7 +25,7 @@ type house struct {
 	log     *slog.Logger
 	clock   clock
 	rows    *db.DB
-	objects *storage.Disk
+	objects objectStore
 	keys    *token.Keyring
 
 	ingester *ingest.Ingester // nil until openIngest
@@ -40,13 +40,8 @@ func databasePath(cfg configs.Config) string {
 	return filepath.Join(cfg.Data.Dir, "reprise.db")
 }
 
-// objectsDir says where the objects are when the configuration does not.
-func objectsDir(cfg configs.Config) string {
-	if cfg.Storage.Dir != "" {
-		return cfg.Storage.Dir
-	}
-	return filepath.Join(cfg.Data.Dir, "objects")
-}
+// onPostgres tells whether rows are on a database server, not in a file.
+func onPostgres(cfg configs.Config) bool { return strings.Contains(cfg.Database.DSN, "://") }
 
 // makeDataDir makes the data folder, for the user of the program alone.
 func makeDataDir(cfg configs.Config) error {
@@ -66,8 +61,8 @@ func openHouse(ctx context.Context, cfg configs.Config, log *slog.Logger, c cloc
 	if h.rows, err = db.Open(ctx, db.Config{DSN: databasePath(cfg), Now: c.Now}, log); err != nil {
 		return nil, err
 	}
-	if h.objects, err = storage.NewDisk(objectsDir(cfg)); err != nil {
-		return nil, errors.Join(fmt.Errorf("open storage: %w", err), h.close())
+	if h.objects, err = openObjects(ctx, cfg, log); err != nil {
+		return nil, errors.Join(err, h.close())
 	}
 	if h.keys, err = token.NewKeyring(ctx, h.rows, c.Now); err != nil {
 		return nil, errors.Join(fmt.Errorf("open keys: %w", err), h.close())
@@ -77,7 +72,7 @@ func openHouse(ctx context.Context, cfg configs.Config, log *slog.Logger, c cloc
 
 // openExisting is openHouse for verbs that make no sense on an empty folder.
 func openExisting(ctx context.Context, cfg configs.Config, log *slog.Logger, c clock) (*house, error) {
-	if _, err := os.Stat(databasePath(cfg)); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(databasePath(cfg)); errors.Is(err, os.ErrNotExist) && !onPostgres(cfg) {
 		return nil, fmt.Errorf("there is no Reprise data in %s: give the folder with --data DIR", cfg.Data.Dir)
 	}
 	return openHouse(ctx, cfg, log, c)
@@ -103,7 +98,10 @@ func (h *house) openIngest() error {
 		EncodeTimeout: i.Timeout,
 		MemoryLimit:   int64(i.MaxMemory),
 		MaxDuration:   i.MaxDuration,
-	}, ingest.Deps{Library: h.rows, Store: h.objects, Log: h.log, Now: h.clock.Now})
+
+		Node:           nodeName(),
+		CaptionCommand: strings.Fields(i.CaptionCommand),
+	}, ingest.Deps{Library: h.rows, Store: h.objects, Log: h.log, Now: h.clock.Now, Uploads: h.rows, InUse: h.inUse, Airs: h.airs})
 	if err != nil {
 		return fmt.Errorf("open ingest: %w; 'reprise doctor' says what is missing", err)
 	}

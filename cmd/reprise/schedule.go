@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"reprise/event"
-	"reprise/storage/queue"
 	"reprise/vod"
 	"reprise/vod/ingest"
 )
@@ -292,11 +291,11 @@ func (s *scheduleSet) importFilm(ctx context.Context, h *house, p program, file 
 	if err != nil {
 		return vod.Asset{}, err
 	}
-	jobs, err := queue.New(queue.Config{}, queue.Deps{DB: h.rows.SQL(), Pool: h.rows.Postgres(), Log: h.log, Node: nodeName(), Now: h.clock.Now})
+	jobs, err := h.openJobs()
 	if err != nil {
 		return vod.Asset{}, err
 	}
-	return asset, jobs.Enqueue(ctx, ingestJob, string(asset.ID), queue.Options{Priority: queue.Normal})
+	return asset, jobs.enqueue(ctx, asset.ID)
 }
 
 // filmLanguage returns the language of a film's untagged sound: the one it is

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"reprise/api"
+	"reprise/event"
+	"reprise/storage/queue"
+	"reprise/vod"
+	"reprise/vod/ingest"
+)
+
+// jobs is what is done in the background, by a server or by a worker.
+type jobs struct {
+	*house
+	queue *queue.Queue
+	post  *post
+}
+
+// openJobs opens the queue. Nothing is done before handle and the queue's Run.
+func (h *house) openJobs() (*jobs, error) {
+	q, err := queue.New(queue.Config{}, queue.Deps{
+		DB: h.rows.SQL(), Pool: h.rows.Postgres(), Log: slog.New(warnings{h.log.Handler()}), Node: nodeName(), Now: h.clock.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j := &jobs{house: h, queue: q}
+	if j.post, err = newPost(h, q); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// handle says what does the jobs in this process. With workers 0 the heavy ones
+// are left to other machines.
+func (j *jobs) handle(workers int) {
+	j.queue.Handle(api.JobTake, 2, j.take)
+	j.queue.Handle(api.JobMail, 2, j.post.send)
+	if workers == 0 {
+		return
+	}
+	j.queue.Handle(api.JobProcess, workers, j.makeMedia)
+	j.queue.Handle(api.JobRemake, 1, func(ctx context.Context, id string) error {
+		return j.ingester.Remake(ctx, vod.AssetID(id))
+	})
+	j.queue.Handle(api.JobCaptions, 1, j.generateCaptions)
+}
+
+// soon is how long before its hour a film is made before all others, and late when it is made after them.
+const (
+	soon = 3 * time.Hour
+	late = 7 * 24 * time.Hour
+)
+
+// turn says when the work on an asset is due: what goes on air first is done first.
+func (h *house) turn(ctx context.Context, id vod.AssetID) (queue.Options, error) {
+	airs, err := h.airs(ctx, id)
+	if err != nil {
+		return queue.Options{}, err
+	}
+	left := airs.Sub(h.clock.Now())
+	switch {
+	case airs.IsZero() || left > late:
+		return queue.Options{Priority: queue.Low, Due: airs}, nil
+	case left > soon:
+		return queue.Options{Priority: queue.Normal, Due: airs}, nil
+	}
+	return queue.Options{Priority: queue.Urgent, Due: airs}, nil
+}
+
+// airs returns when a talk that shows the asset goes on air next, or the start of the one that is
+// on air; zero: none will.
+func (h *house) airs(ctx context.Context, id vod.AssetID) (time.Time, error) {
+	events, err := h.rows.Events(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var first time.Time
+	for i := range events {
+		for k := range events[i].Talks {
+			t := &events[i].Talks[k]
+			if !shows(t, id) || t.Starts.Add(max(t.Slot, time.Hour)).Before(h.clock.Now()) {
+				continue
+			}
+			if first.IsZero() || t.Starts.Before(first) {
+				first = t.Starts
+			}
+		}
+	}
+	return first, nil
+}
+
+func shows(t *event.Talk, id vod.AssetID) bool {
+	for _, film := range t.Films {
+		if film == string(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// enqueue writes down the work that an asset needs.
+func (j *jobs) enqueue(ctx context.Context, id vod.AssetID) error {
+	o, err := j.turn(ctx, id)
+	if err != nil {
+		return err
+	}
+	return j.queue.Enqueue(ctx, api.JobProcess, string(id), o)
+}
+
+// enqueueLost is enqueue for an asset that may have lost its job; work that somebody cancelled stays so.
+func (j *jobs) enqueueLost(ctx context.Context, id vod.AssetID) error {
+	status, err := j.queue.State(ctx, api.JobProcess, string(id))
+	if err != nil && !errors.Is(err, queue.ErrNotFound) {
+		return err
+	}
+	if err == nil && status.State == queue.Cancelled {
+		return nil
+	}
+	return j.enqueue(ctx, id)
+}
+
+// take makes an asset of an upload that is complete, puts it on its talk, and
+// tells both sides. It may run again after a kill, at any point.
+func (j *jobs) take(ctx context.Context, id string) error {
+	taken, err := j.ingester.Take(ctx, j.rows, vod.UploadID(id))
+	if errors.Is(err, vod.ErrNotFound) {
+		return nil // cancelled meanwhile
+	}
+	if err != nil && !errors.Is(err, ingest.ErrRefused) {
+		return err
+	}
+	u, rowErr := j.rows.Upload(ctx, vod.UploadID(id))
+	if rowErr != nil {
+		return rowErr
+	}
+	if err != nil {
+		j.log.Info("upload refused", "upload_id", id, "reason", u.Reason)
+		return nil // the page says so: nobody waits for a letter
+	}
+	if err := j.putOn(ctx, &u, taken.Asset.ID); err != nil {
+		return err
+	}
+	if taken.Asset.State != vod.Ready || taken.Asset.Media == "" {
+		if err := j.enqueue(ctx, taken.Asset.ID); err != nil {
+			return err
+		}
+	}
+	return j.post.received(ctx, &u, &taken.Asset)
+}
+
+// putOn makes the asset of an upload the film of the talk it was sent for.
+func (j *jobs) putOn(ctx context.Context, u *vod.Upload, id vod.AssetID) error {
+	if u.Talk == "" {
+		return nil
+	}
+	var languages []event.Language
+	for _, l := range u.Languages {
+		languages = append(languages, event.Language(l))
+	}
+	for {
+		e, err := j.rows.Event(ctx, event.ID(u.Event))
+		if err != nil {
+			return err
+		}
+		changed, err := e.SetFilm(event.TalkID(u.Talk), languages, string(id))
+		if errors.Is(err, event.ErrNotFound) {
+			// The talk was taken off the programme while its film came in: the film is in the library.
+			j.log.Warn("the talk of an upload is gone", "upload_id", u.ID, "talk_id", u.Talk)
+			return nil
+		}
+		if err != nil || !changed {
+			return err
+		}
+		if _, err = j.rows.PutEvent(ctx, e); !errors.Is(err, event.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// makeMedia makes the media of an asset, and tells who handed it in.
+func (j *jobs) makeMedia(ctx context.Context, id string) error {
+	if err := j.process(ctx, vod.AssetID(id), func(ingest.Step) {}); err != nil {
+		if errors.Is(err, vod.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	asset, err := j.rows.Asset(ctx, vod.AssetID(id))
+	if err != nil {
+		return err
+	}
+	return j.post.judged(ctx, &asset)
+}
+
+// generateCaptions runs the caption command; id is asset.language.
+func (j *jobs) generateCaptions(ctx context.Context, id string) error {
+	asset, language, ok := strings.Cut(id, ".")
+	if !ok {
+		return queue.Permanent(fmt.Errorf("captions of %q: no language", id))
+	}
+	if err := j.ingester.GenerateCaptions(ctx, vod.AssetID(asset), language, func(float64) {}); err != nil {
+		return err
+	}
+	return j.queue.Enqueue(ctx, api.JobRemake, asset, queue.Options{Priority: queue.Normal})
+}
+
+// resume writes down a job for each recording whose making was cut short
+// before its job was: a kill between the last byte of a recording and its job
+// loses nothing. Then it keeps the order of what waits in step with the
+// programme, and removes what killed runs have left.
+func (j *jobs) resume(ctx context.Context) error {
+	if err := j.each(ctx, j.enqueueLost); err != nil {
+		return err
+	}
+	version, swept := int64(0), j.clock.Now()
+	for {
+		if err := j.clock.Wait(ctx, j.clock.Now().Add(reorderEvery)); err != nil {
+			return err
+		}
+		now, err := j.rows.Version(ctx)
+		if err == nil && now != version {
+			version = now
+			err = j.each(ctx, j.reorder)
+		}
+		if err == nil && j.clock.Now().Sub(swept).Abs() > sweepEvery {
+			swept = j.clock.Now()
+			err = j.sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			j.log.Warn("the order of the work is not in step with the programme, next try soon", "error", err)
+		}
+	}
+}
+
+const (
+	reorderEvery = 15 * time.Second
+	sweepEvery   = 6 * time.Hour
+	sweepLease   = time.Hour
+)
+
+// each calls f for every asset that is not finished.
+func (j *jobs) each(ctx context.Context, f func(context.Context, vod.AssetID) error) error {
+	assets, err := j.rows.Assets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, asset := range assets {
+		switch asset.State {
+		case vod.Uploaded, vod.Probing, vod.Processing:
+			if err := f(ctx, asset.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (j *jobs) reorder(ctx context.Context, id vod.AssetID) error {
+	o, err := j.turn(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := j.queue.Prioritize(ctx, api.JobProcess, string(id), o); !errors.Is(err, queue.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// sweep removes what nothing names, on one node at a time.
+func (j *jobs) sweep(ctx context.Context) error {
+	now := j.clock.Now()
+	ok, err := j.rows.AcquireLease(ctx, "sweep", nodeName(), now, now.Add(sweepLease))
+	if err != nil || !ok {
+		return err
+	}
+	err = j.ingester.Sweep(ctx)
+	return errors.Join(err, j.rows.ReleaseLease(context.WithoutCancel(ctx), "sweep", nodeName()))
+}
