@@ -331,7 +331,7 @@ func (t tileList) slides() (spans []vod.Span) {
 func (t tileList) calm(mask []bool) float64 {
 	calm := 0
 	for i := 1; i < t.len(); i++ {
-		if changed(t.at(i-1), t.at(i), mask) == 0 {
+		if changed(t.at(i-1), t.at(i), mask) <= slideShare/4 {
 			calm++
 		}
 	}

@@ -172,12 +172,31 @@ func (m *soundMeter) heard() heard {
 	slices.Sort(audible)
 	h.Speech = float64(audible[int(speechAt*float64(len(audible)-1))])
 	h.Noise = float64(audible[int(noiseAt*float64(len(audible)-1))])
+	if float64(m.digital()) >= noiseAt/2*float64(len(m.levels)) {
+		h.Noise = nothingHeard
+	}
 	threshold := min(max(h.Speech-30, h.Noise+4), h.Speech-audibleGap)
 	if h.Speech <= silenceBelow {
 		threshold = math.Inf(1)
 	}
 	h.Silent = m.below(threshold)
 	return h
+}
+
+// digital counts the windows of pauses, shorter than silences, in which there is nothing at all.
+func (m *soundMeter) digital() (n int) {
+	run := 0
+	for _, l := range m.levels {
+		if l <= nothingHeard {
+			run++
+			continue
+		}
+		if time.Duration(run)*soundWindow < silenceFrom {
+			n += run
+		}
+		run = 0
+	}
+	return n
 }
 
 // below returns the stretches of at least silenceFrom in which no window is as loud as the threshold, clicks aside.
