@@ -229,6 +229,9 @@ func (w *work) check(ctx context.Context, in *input) (refusal []vod.Finding, err
 	if refused(w.findings) {
 		return w.findings, nil
 	}
+	if err := w.g.library.PutReport(ctx, w.report(false)); err != nil { // within seconds; what is heard and seen comes later
+		return nil, fmt.Errorf("store report: %w", err)
+	}
 	w.guess(newRecipe(p, chooseSounds(p, w.asset.Source), nil))
 	if err := w.at(ctx, stageChecking, 0.8); err != nil {
 		return nil, err
