@@ -48,7 +48,7 @@ func setupIn(t *testing.T, dir string, cfg Config) *world {
 	if cfg.Preset == "" {
 		cfg.Preset = "ultrafast"
 	}
-	g, err := New(cfg, Deps{Library: library, Store: store, Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now})
+	g, err := New(cfg, Deps{Library: library, Store: store, Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now, Uploads: fileUploads{files: library}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +142,39 @@ func makeFilm(t *testing.T, path string, args ...string) string {
 		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return path
+}
+
+// elsewhere is another machine: the same library and store, its own scratch folder.
+func (w *world) elsewhere() *Ingester {
+	w.t.Helper()
+	cfg := w.cfg
+	cfg.Scratch = w.t.TempDir()
+	g, err := New(cfg, Deps{Library: w.library, Store: w.Ingester.store, Log: w.log, Now: time.Now, Uploads: w.uploadRows()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return g
+}
+
+// usedMedia is a Deps.InUse.
+func usedMedia(ids []vod.MediaID) func(context.Context) ([]vod.MediaID, error) {
+	return func(context.Context) ([]vod.MediaID, error) { return ids, nil }
+}
+
+func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
+
+// rawPicture decodes the first picture of a file.
+func rawPicture(t *testing.T, path, filter string) []byte {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-nostdin", "-v", "error", "-i", path, "-frames:v", "1", "-vf", filter, "-f", "rawvideo", "-").Output()
+	if err != nil || len(out) == 0 {
+		t.Fatalf("decode %s: %v", filepath.Base(path), err)
+	}
+	return out
 }
 
 // fileLibrary is a vod.Library in a folder of JSON files: it outlives a killed process.
