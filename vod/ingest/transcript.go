@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"reprise/vod"
+	"reprise/vod/webvtt"
 )
 
 // Line is one line of a transcript: what one person says in a caption, as plain text.
@@ -36,14 +37,33 @@ func (g *Ingester) Transcript(ctx context.Context, id vod.AssetID, language stri
 	if err != nil {
 		return nil, err
 	}
+	return transcribe(cues), nil
+}
+
+// transcribe makes lines of cues. Captions that roll show each line twice: new,
+// and again above the next one; a transcript has it once.
+func transcribe(cues []webvtt.Cue) []Line {
 	lines := make([]Line, 0, len(cues))
+	last, end := "", time.Duration(0)
 	for _, c := range cues {
 		for _, s := range c.Said() {
-			lines = append(lines, Line{From: c.Start, To: c.End, Speaker: s.Speaker, Text: strings.Join(strings.Fields(s.Text), " ")})
+			shown := strings.Split(s.Text, "\n")
+			again := shown[0] == last && s.Speaker == "" && c.Start-end < blink
+			if again && (len(shown) > 1 || c.End-c.Start < blink) {
+				shown = shown[1:]
+			}
+			if text := strings.Join(strings.Fields(strings.Join(shown, " ")), " "); text != "" {
+				lines = append(lines, Line{From: c.Start, To: c.End, Speaker: s.Speaker, Text: text})
+				last = shown[len(shown)-1]
+			}
+			end = c.End
 		}
 	}
-	return lines, nil
+	return lines
 }
+
+// blink is too short for anybody to read anything.
+const blink = 50 * time.Millisecond
 
 // Limits of a search: nobody types more, and a page shows no more.
 const (

@@ -1,11 +1,35 @@
 package ingest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
+
+	"reprise/vod/webvtt"
 )
+
+func TestTranscriptOfRollingCaptions(t *testing.T) {
+	t.Parallel()
+	ms := time.Millisecond
+	got := transcribe([]webvtt.Cue{
+		{Start: 0, End: 2390 * ms, Text: "bonjour<00:00:00.480><c> à</c><c> tous</c>"},
+		{Start: 2390 * ms, End: 2400 * ms, Text: "bonjour à tous"},
+		{Start: 2400 * ms, End: 4000 * ms, Text: "bonjour à tous\nmerci d'être là"},
+		{Start: 4000 * ms, End: 4010 * ms, Text: "merci d'être là"},
+		{Start: 9000 * ms, End: 9900 * ms, Text: "oui"},
+		{Start: 9900 * ms, End: 11000 * ms, Text: "oui"},
+		{Start: 12000 * ms, End: 13000 * ms, Text: "<v Zoé>Deux\nlignes</v><v Max>et une</v>"},
+	})
+	want := []Line{
+		{0, 2390 * ms, "", "bonjour à tous"}, {2400 * ms, 4000 * ms, "", "merci d'être là"}, {9000 * ms, 9900 * ms, "", "oui"}, {9900 * ms, 11000 * ms, "", "oui"},
+		{12000 * ms, 13000 * ms, "Zoé", "Deux lignes"}, {12000 * ms, 13000 * ms, "Max", "et une"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
 
 func TestSearch(t *testing.T) {
 	t.Parallel()

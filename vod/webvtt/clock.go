@@ -60,9 +60,18 @@ func (c clock) frames(n int64) time.Duration {
 }
 
 // time reads a TTML time expression: clock time, with a fraction, frames or a
-// comma as SubRip writes it, or an offset in h, m, s, ms, f or t.
+// comma as SubRip writes it, or an offset in h, m, s, ms, f or t. It may be
+// negative: iTT moves its cues by a div that begins before the film.
 func (c clock) time(s string) (time.Duration, bool) {
-	s = strings.TrimSpace(s)
+	s, negative := strings.CutPrefix(strings.TrimSpace(s), "-")
+	t, ok := c.positive(s)
+	if negative {
+		t = -t
+	}
+	return t, ok
+}
+
+func (c clock) positive(s string) (time.Duration, bool) {
 	if len(s) > 40 {
 		return 0, false
 	}

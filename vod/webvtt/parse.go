@@ -200,7 +200,7 @@ func isNumber(s string) bool {
 // blank line was forgotten.
 func (p *parser) textLines() []string {
 	from := p.at
-	for p.at < len(p.lines) && strings.TrimSpace(p.lines[p.at]) != "" {
+	for p.at < len(p.lines) && !p.isBlank(p.at) {
 		if isTiming(p.lines[p.at]) {
 			break
 		}
@@ -210,6 +210,27 @@ func (p *parser) textLines() []string {
 		p.at++
 	}
 	return p.lines[from:p.at]
+}
+
+// isBlank tells whether a line ends a block. In WebVTT one of spaces is text
+// (YouTube writes them), unless a cue begins after it.
+func (p *parser) isBlank(at int) bool {
+	line := p.lines[at]
+	if line == "" {
+		return true
+	}
+	if strings.TrimSpace(line) != "" {
+		return false
+	}
+	if !p.vtt {
+		return true
+	}
+	for next := at + 1; next < min(at+3, len(p.lines)); next++ {
+		if isTiming(p.lines[next]) {
+			return true
+		}
+	}
+	return at+1 == len(p.lines)
 }
 
 // cue reads a cue whose timing line is the current one.

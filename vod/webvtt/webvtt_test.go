@@ -193,6 +193,9 @@ func TestBounded(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	for _, data := range samples(f) {
+		f.Add(data)
+	}
 	f.Add([]byte("WEBVTT\n\n00:01.000 --> 00:02.500 line:0\n<i>a</i> & <b\n"))
 	f.Add([]byte("1\r\n00:00:01,000 --> 00:00:02,500\r\n{\\an8}a\r\n\r\nb\r\n"))
 	f.Add([]byte("\xff\xfea\x00"))
