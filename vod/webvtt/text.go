@@ -161,7 +161,7 @@ func readTag(s string) (name, tag string, n int) {
 	if classes != "" {
 		classes = "." + classes
 	}
-	annotation = strings.NewReplacer("&", "&amp;", "&amp;", "&amp;").Replace(strings.TrimSpace(annotation))
+	annotation = ampersands(strings.TrimSpace(annotation))
 	switch name {
 	case "b", "i", "u", "c", "ruby", "rt":
 		return name, "<" + name + classes + ">", end + 1
@@ -172,6 +172,23 @@ func readTag(s string) (name, tag string, n int) {
 		return name, "<" + name + classes + " " + annotation + ">", end + 1
 	}
 	return "", "", end + 1 // font and the like
+}
+
+// ampersands makes entities of those that begin none.
+func ampersands(s string) string {
+	var out strings.Builder
+	for {
+		before, after, found := strings.Cut(s, "&")
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		out.WriteByte('&')
+		if entity("&"+after) == 0 {
+			out.WriteString("amp;")
+		}
+		s = after
+	}
 }
 
 func letters(s string) bool {

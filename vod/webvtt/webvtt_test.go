@@ -84,6 +84,7 @@ func TestText(t *testing.T) {
 		"<b><i>un</b></i>":                   "<b><i>un</i></b>",
 		`<font color="#fff">un</font>`:       "un",
 		"<v Zoé>un":                          "<v Zoé>un</v>",
+		"<v A & B &amp; C>un":                "<v A &amp; B &amp; C>un</v>",
 		"<c.jaune>un</c>":                    "<c.jaune>un</c>",
 		"<lang en>one</lang>":                "<lang en>one</lang>",
 		"R&D, 1 < 2 > 0 &amp; &#233; &nbsp;": "R&amp;D, 1 &lt; 2 &gt; 0 &amp; &#233; &nbsp;",
