@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	leaseTerm    = 15 * time.Second       // a node that died holds an upload so long at most
 	leaseRenewal = time.Second            // so long until a holder hears that it is wanted elsewhere
 	leasePoll    = 100 * time.Millisecond // between two tries of somebody who waits
-	leaseTimeout = 5 * time.Second        // of one step at the rows
+	rowTimeout   = 5 * time.Second        // of one step at the rows
 )
 
 func leaseName(id vod.UploadID) string { return "uploads/" + string(id) }
@@ -56,7 +55,7 @@ func (l *lease) Lock(ctx context.Context, requestUnlock func()) error {
 func (l *lease) take(ctx context.Context, ask func()) error {
 	for {
 		now := l.u.deps.Now()
-		ok, err := l.u.deps.Rows.AcquireLease(ctx, l.name, l.holder, now, now.Add(leaseTerm))
+		ok, err := l.u.deps.Rows.AcquireLease(ctx, l.name, l.holder, now, now.Add(l.u.cfg.Lease))
 		if ok {
 			break
 		}
@@ -84,7 +83,7 @@ func (l *lease) try(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	now := l.u.deps.Now()
-	ok, err := l.u.deps.Rows.AcquireLease(ctx, l.name, l.holder, now, now.Add(leaseTerm))
+	ok, err := l.u.deps.Rows.AcquireLease(ctx, l.name, l.holder, now, now.Add(l.u.cfg.Lease))
 	if ok {
 		l.hold(ctx, func() {})
 	}
@@ -128,9 +127,9 @@ func (l *lease) wait(ctx context.Context) bool {
 // cannot be prolonged before its end, breaks the request off: another may write.
 func (l *lease) renew() {
 	defer close(l.ended)
-	tick := time.NewTicker(leaseRenewal)
+	tick := time.NewTicker(min(leaseRenewal, l.u.cfg.Lease/5))
 	defer tick.Stop()
-	end := l.u.deps.Now().Add(leaseTerm)
+	end := l.u.deps.Now().Add(l.u.cfg.Lease)
 	for {
 		select {
 		case <-l.ctx.Done():
@@ -138,15 +137,15 @@ func (l *lease) renew() {
 		case <-tick.C:
 		}
 		now := l.u.deps.Now()
-		ctx, stop := context.WithTimeout(l.ctx, leaseTimeout)
-		held, wanted, err := l.u.deps.Rows.RenewLease(ctx, l.name, l.holder, now.Add(leaseTerm))
+		ctx, stop := context.WithTimeout(l.ctx, l.u.cfg.Lease/2)
+		held, wanted, err := l.u.deps.Rows.RenewLease(ctx, l.name, l.holder, now.Add(l.u.cfg.Lease))
 		stop()
 		switch {
 		case l.ctx.Err() != nil:
 			return
 		case err != nil:
 			l.u.deps.Log.Warn("an upload's lease is not renewed; trying again", "lease", l.name, "error", err)
-			if l.u.deps.Now().Add(leaseTimeout).After(end) {
+			if l.u.deps.Now().Add(l.u.cfg.Lease / 4).After(end) {
 				l.lose()
 				l.request()
 			}
@@ -157,7 +156,7 @@ func (l *lease) renew() {
 			l.request()
 		}
 		if err == nil {
-			end = now.Add(leaseTerm)
+			end = now.Add(l.u.cfg.Lease)
 		}
 	}
 }
@@ -200,7 +199,7 @@ func (l *lease) arm() {
 func (l *lease) Unlock() error {
 	l.end()
 	<-l.ended
-	ctx, stop := context.WithTimeout(context.WithoutCancel(l.ctx), leaseTimeout)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(l.ctx), rowTimeout)
 	defer stop()
 	err := l.u.deps.Rows.ReleaseLease(ctx, l.name, l.holder)
 	l.u.mu.Lock()

@@ -146,13 +146,13 @@ func TestDeadNode(t *testing.T) {
 	location := c.create(10, nil)
 	id := w.row(location).ID
 	now := w.clock.now()
-	if ok, err := w.rows.AcquireLease(t.Context(), leaseName(id), "dead/x", now, now.Add(leaseTerm)); !ok || err != nil {
+	if ok, err := w.rows.AcquireLease(t.Context(), leaseName(id), "dead/x", now, now.Add(c.u.cfg.Lease)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	var refusals int
 	w.rows.(*rows).refused = func(string) {
 		if refusals++; refusals == 3 {
-			w.clock.add(leaseTerm)
+			w.clock.add(c.u.cfg.Lease)
 		}
 	}
 	if a := c.head(location); a.status != http.StatusOK || refusals < 3 {
@@ -168,7 +168,7 @@ func TestLocked(t *testing.T) {
 	c := w.node("one")
 	location := c.create(10, nil)
 	now := w.clock.now()
-	if ok, err := w.rows.AcquireLease(t.Context(), leaseName(w.row(location).ID), "other/x", now, now.Add(leaseTerm)); !ok || err != nil {
+	if ok, err := w.rows.AcquireLease(t.Context(), leaseName(w.row(location).ID), "other/x", now, now.Add(c.u.cfg.Lease)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if a := c.head(location); a.status != http.StatusLocked {

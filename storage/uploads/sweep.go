@@ -80,7 +80,7 @@ func (u *Uploads) Sweep(ctx context.Context) (Swept, error) {
 }
 
 // calm is how long no byte came of an upload that nobody is busy with.
-func (u *Uploads) calm() time.Duration { return 2 * max(leaseTerm, u.cfg.Idle) }
+func (u *Uploads) calm() time.Duration { return 2 * max(u.cfg.Lease, u.cfg.Idle) }
 
 func (u *Uploads) sweepRow(ctx context.Context, row *vod.Upload, swept *Swept) error {
 	quiet := u.deps.Now().Sub(row.Touched)

@@ -79,7 +79,7 @@ func (up *upload) GetReader(context.Context) (io.ReadCloser, error) { return nil
 
 // note writes down how far an upload is.
 func (u *Uploads) note(ctx context.Context, row *vod.Upload, p progress) error {
-	ctx, stop := context.WithTimeout(ctx, leaseTimeout)
+	ctx, stop := context.WithTimeout(ctx, rowTimeout)
 	defer stop()
 	now := u.deps.Now().UTC()
 	next, err := u.deps.Rows.UpdateUpload(ctx, row.ID, func(r *vod.Upload) error {
