@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,13 +21,13 @@ import (
 
 // Variables that tell the test binary to be the process that is killed.
 const (
-	killDirVar   = "REPRISE_INGEST_KILL_DIR"
-	killAssetVar = "REPRISE_INGEST_KILL_ASSET"
+	killDirVar  = "REPRISE_INGEST_KILL_DIR"
+	killWorkVar = "REPRISE_INGEST_KILL_WORK" // verb and what it is done to
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killDirVar); dir != "" {
-		if err := processOnce(dir, vod.AssetID(os.Getenv(killAssetVar))); err != nil {
+		if err := workOnce(dir, strings.Fields(os.Getenv(killWorkVar))); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}
@@ -37,85 +36,122 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// processOnce is the child: it processes an asset and says each step on a line.
-func processOnce(dir string, id vod.AssetID) error {
+// workOnce is the child: it does one thing and says each step on a line.
+func workOnce(dir string, work []string) error {
 	store, err := storage.NewDisk(filepath.Join(dir, "objects"))
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	library := &fileLibrary{dir: filepath.Join(dir, "library"), said: func(what string) { fmt.Println("wrote", what) }}
 	g, err := New(Config{Scratch: filepath.Join(dir, "scratch"), Preset: "ultrafast"}, Deps{
-		Library: &fileLibrary{dir: filepath.Join(dir, "library")}, Store: store, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Library: library, Store: store, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
-	return g.Process(context.Background(), id, func(s Step) { fmt.Println("at", s.State, s.Percent) })
+	ctx, id := context.Background(), vod.AssetID(work[1])
+	switch work[0] {
+	case "process":
+		return g.Process(ctx, id, func(s Step) { fmt.Println("at", s.State, s.Progress.Stage, s.Percent) })
+	case "take":
+		_, err = g.Take(ctx, fileUploads{files: library}, vod.UploadID(work[1]))
+	case "remake":
+		err = g.Remake(ctx, id)
+	case "preview":
+		err = g.Preview(ctx, id)
+	case "restore":
+		_, err = g.Restore(ctx, id, vod.MediaID(work[2]))
+	}
+	return err
 }
 
-// TestKilledAtAnyPoint kills the process that makes a film ready, at random
-// steps, and starts it again: the film becomes ready, no half object is ever
-// visible, no ffmpeg is left behind, and Sweep leaves only what is named.
+// TestKilledAtAnyPoint kills the processes that take films, preview them, make
+// them ready, replace and remake them, at random steps, and starts them again:
+// each film becomes what it would have, no half object is ever visible, no
+// ffmpeg is left behind, what was acknowledged stays, and Sweep leaves only what is named.
 func TestKilledAtAnyPoint(t *testing.T) {
 	t.Parallel()
-	const rounds = 6
 	w := setupIn(t, t.TempDir(), Config{SweepAge: -1})
+	w.inUse = usedMedia(nil)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
-	for film := range 2 {
-		dir := t.TempDir()
-		path := makeFilm(t, filepath.Join(dir, "film.mp4"), "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=426x240:r=25:d=%d", 3+film),
-			"-f", "lavfi", "-i", "anoisesrc=d=3:c=pink:a=0.2", "-preset", "ultrafast", "-metadata:s:a:0", "language=fra")
-		a := w.add(path, AddOptions{})
-		for round := range rounds {
-			step := 1 + random.IntN(14)
-			killed := w.runAndKill(a.ID, step)
-			t.Logf("film %d, round %d: killed at step %d: %v", film, round, step, killed)
-			w.checkVisible()
-			if !killed {
-				break
-			}
-		}
-		if err := w.Process(t.Context(), a.ID, nil); err != nil {
-			t.Fatal(err)
-		}
-		a, err := w.library.Asset(t.Context(), a.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.checkMedia(w.media(a))
+	k := killer{world: w, random: rand.New(rand.NewPCG(seed, 1))}
+	plain := makeFilm(t, filepath.Join(t.TempDir(), "film.mp4"), "-f", "lavfi", "-i", "testsrc2=s=426x240:r=25:d=3",
+		"-f", "lavfi", "-i", "anoisesrc=d=3:c=pink:a=0.2", "-preset", "ultrafast", "-metadata:s:a:0", "language=fra")
+	odd := wide(t, "film.mkv", "-c:v", "mpeg4", "-c:a", "mp3") // gets a first rendition
+	other := wide(t, "film.mkv", "-c:a", "libopus", "-preset", "ultrafast")
+
+	a := k.take(plain, "")
+	k.until("process "+string(a), 20)
+	first := w.media(w.asset(a))
+	if again := k.take(odd, a); again != a {
+		t.Fatalf("a replacement made asset %s", again)
 	}
-	if err := w.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
+	if now := w.asset(a); now.Media != first.ID || len(now.History) != 1 {
+		t.Errorf("a film on its way took the old one's place: %+v", now)
 	}
-	var named []string
-	assets, err := w.library.Assets(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	k.until("process "+string(a), 30)
+	second := w.media(w.asset(a))
+	at := 0.5
+	w.extras(a, func(e *vod.Extras) { e.PosterAt, e.Chapters = &at, []vod.Chapter{{Title: "Tout"}} })
+	k.until("remake "+string(a), 4)
+	if m := w.media(w.asset(a)); len(m.Chapters) != 1 || m.Revision != 3 && m.Revision != 4 {
+		t.Errorf("remade: revision %d with chapters %v", m.Revision, m.Chapters)
 	}
-	for _, a := range assets {
-		m := w.media(a)
-		names := objectsOf(&m)
-		named = append(named, a.Source.Object)
-		for name := range names {
-			named = append(named, name)
-		}
+	k.until("restore "+string(a)+" "+string(first.ID), 2)
+	if now := w.asset(a); now.Media != first.ID || now.State != vod.Ready {
+		t.Errorf("restored: %+v", now)
 	}
-	slices.Sort(named)
-	if got := w.objects(); !slices.Equal(got, named) {
-		t.Errorf("objects are\n%v, want\n%v", got, named)
+	b := k.take(other, "")
+	k.until("preview "+string(b), 3)
+	if s := w.asset(b).Source; s.Preview == "" || s.Preview == s.Object {
+		t.Errorf("preview is %q", s.Preview)
 	}
+	k.until("process "+string(b), 20)
+	w.checkMedia(w.media(w.asset(b)))
+	w.checkMedia(second)
+	w.checkObjects()
 	if entries, err := os.ReadDir(w.cfg.Scratch); err != nil || len(entries) > 0 {
 		t.Errorf("scratch holds %v, %v", entries, err)
 	}
+	t.Logf("%d kills", k.kills)
 }
 
-// runAndKill processes an asset in a child and kills it at the given step; false when it was done before.
-func (w *world) runAndKill(id vod.AssetID, step int) bool {
+// killer does work in processes that it kills.
+type killer struct {
+	*world
+	random *rand.Rand
+	kills  int
+}
+
+// take uploads a film and takes it, with kills; asset is the one that it replaces.
+func (k *killer) take(film string, asset vod.AssetID) vod.AssetID {
+	k.t.Helper()
+	u := k.upload(film, func(u *vod.Upload) { u.SHA256, u.Asset = sumOfFile(k.t, film), asset })
+	k.until("take "+string(u.ID), 3)
+	return k.world.take(u.ID).Asset.ID
+}
+
+// until does a piece of work until it is done, and kills it a few times before, within so many steps.
+func (k *killer) until(work string, steps int) {
+	k.t.Helper()
+	for range 3 {
+		killed := k.runAndKill(work, 1+k.random.IntN(steps))
+		k.checkVisible()
+		if !killed {
+			return
+		}
+		k.kills++
+	}
+	k.runAndKill(work, 0)
+}
+
+// runAndKill works in a child and kills it at the given step; false when it was done before.
+func (w *world) runAndKill(work string, step int) bool {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killDirVar+"="+w.dir, killAssetVar+"="+string(id))
+	cmd.Env = append(os.Environ(), killDirVar+"="+w.dir, killWorkVar+"="+work)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)

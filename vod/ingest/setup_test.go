@@ -179,8 +179,9 @@ func rawPicture(t *testing.T, path, filter string) []byte {
 
 // fileLibrary is a vod.Library in a folder of JSON files: it outlives a killed process.
 type fileLibrary struct {
-	dir string
-	mu  sync.Mutex
+	dir  string
+	said func(what string) // hears of each row before and after it is written; nil: nobody does
+	mu   sync.Mutex
 }
 
 func (l *fileLibrary) path(kind, id string) string { return filepath.Join(l.dir, kind+"-"+id+".json") }
@@ -218,6 +219,10 @@ func (l *fileLibrary) write(kind, id string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return err
+	}
+	if l.said != nil {
+		l.said("before " + kind)
+		defer l.said("after " + kind)
 	}
 	if err := os.WriteFile(l.path(kind, id)+".new", data, 0o600); err != nil {
 		return err
