@@ -16,8 +16,13 @@ import (
 	"reprise/vod/webvtt"
 )
 
-// largestCaptions bounds a caption file: ten hours of speech are about one MiB.
-const largestCaptions = 16 << 20
+const (
+	// largestCaptions bounds a caption file: ten hours of speech are about one MiB.
+	largestCaptions = 16 << 20
+	// largestStored bounds what we make of one: WebVTT is longer than what it came as,
+	// and segments repeat the cues that they share.
+	largestStored = 4 * largestCaptions
+)
 
 // captionsName is the rendition of a language's captions.
 func captionsName(language string) string { return "s-" + language }
@@ -163,7 +168,7 @@ func (g *Ingester) readObject(ctx context.Context, key storage.Key) (data []byte
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	return io.ReadAll(io.LimitReader(&contextReader{ctx, object}, largestCaptions))
+	return io.ReadAll(io.LimitReader(&contextReader{ctx, object}, largestStored))
 }
 
 // extractText asks ffmpeg for a text track as WebVTT, counted from film time 0. A track that it cannot read is empty.

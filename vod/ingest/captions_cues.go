@@ -105,10 +105,6 @@ func (g *Ingester) filmCues(ctx context.Context, a vod.Asset, language string) (
 	return g.extractCues(ctx, a, language)
 }
 
-// largestRendition bounds the segments of captions that are read at once: each
-// repeats a header, and the cues that it shares with others.
-const largestRendition = 4 * largestCaptions
-
 // renditionCues puts the cues of a captions rendition together again.
 func (g *Ingester) renditionCues(ctx context.Context, r *vod.Rendition) (cues []webvtt.Cue, err error) {
 	object, err := g.store.Open(ctx, storage.Key(r.Object))
@@ -119,7 +115,7 @@ func (g *Ingester) renditionCues(ctx context.Context, r *vod.Rendition) (cues []
 		return nil, fmt.Errorf("read captions: %w", err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	data, err := io.ReadAll(io.LimitReader(&contextReader{ctx, object}, largestRendition))
+	data, err := io.ReadAll(io.LimitReader(&contextReader{ctx, object}, largestStored))
 	if err != nil {
 		return nil, fmt.Errorf("read captions: %w", err)
 	}

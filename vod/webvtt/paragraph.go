@@ -27,7 +27,7 @@ func (d *document) paragraph(line int, s scope) error {
 		return nil // spacers and paragraphs that carry a picture are common
 	}
 	for _, span := range instants(pieces) {
-		if len(d.cues) >= maxCues {
+		if d.full() {
 			return errFull
 		}
 		d.show(line, span[0], span[1], pieces, s)
@@ -56,7 +56,7 @@ func (d *document) span(s scope, pieces *[]piece) error {
 		}
 		return d.skip() // metadata, set
 	}, func(text string) {
-		if !s.preserve {
+		if text = strings.ToValidUTF8(text[:min(len(text), maxText)], ""); !s.preserve {
 			text = collapse(text)
 		}
 		if text != "" {
@@ -65,8 +65,13 @@ func (d *document) span(s scope, pieces *[]piece) error {
 	})
 }
 
+// piece adds a piece, as long as there are few and they are short.
 func (d *document) piece(pieces *[]piece, p piece) {
-	if len(*pieces) < maxPieces {
+	size := len(p.text)
+	for _, other := range *pieces {
+		size += len(other.text)
+	}
+	if len(*pieces) < maxPieces && size <= 2*maxText {
 		*pieces = append(*pieces, p)
 	}
 }
@@ -160,7 +165,7 @@ func (d *document) show(line int, begin, end time.Duration, pieces []piece, s sc
 		d.report(line, NoText, "")
 		return
 	}
-	d.cues = append(d.cues, Cue{Start: begin.Round(time.Millisecond), End: end.Round(time.Millisecond), Text: text, Settings: l.settings()})
+	d.add(Cue{Start: begin.Round(time.Millisecond), End: end.Round(time.Millisecond), Text: text, Settings: l.settings()})
 }
 
 // wrap puts text between the tags of its look.

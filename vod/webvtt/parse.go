@@ -50,7 +50,8 @@ const (
 const (
 	maxCues     = 200_000
 	maxProblems = 1000
-	maxText     = 4096
+	maxText     = 4096     // bytes of a cue
+	maxTotal    = 32 << 20 // bytes of all cues' texts
 )
 
 // text reads WebVTT or SubRip. It is tolerant: commas or dots in times, hours
@@ -65,7 +66,7 @@ func (p *parser) text(text string) {
 			}
 		}
 	}
-	for p.at < len(p.lines) && len(p.cues) < maxCues {
+	for p.at < len(p.lines) && !p.full() {
 		p.block()
 	}
 	if p.at < len(p.lines) {
@@ -100,7 +101,16 @@ type parser struct {
 	vtt      bool
 	language string
 	cues     []Cue
+	size     int // of their texts
 	problems []Problem
+}
+
+// full tells whether no more cues are taken.
+func (p *parser) full() bool { return len(p.cues) >= maxCues || p.size > maxTotal }
+
+func (p *parser) add(c Cue) {
+	p.cues = append(p.cues, c)
+	p.size += len(c.Text)
 }
 
 func (p *parser) report(line int, reason Reason, detail string) {
@@ -261,7 +271,7 @@ func (p *parser) cue(id string) {
 		c.Settings = "line:0"
 	}
 	c.ID = cleanID(id)
-	p.cues = append(p.cues, c)
+	p.add(c)
 }
 
 // parseTime reads [h:]mm:ss[.mmm], with a comma or a third colon for the dot,

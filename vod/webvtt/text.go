@@ -9,8 +9,12 @@ import (
 // top is true when the cue asked for the top of the picture (SubRip's {\an8}).
 func cueText(lines []string) (text string, top bool) {
 	var kept []string
+	size := 0
 	for _, line := range lines {
-		line = strings.TrimSpace(clean(line))
+		if size > 2*maxText {
+			break
+		}
+		line = strings.TrimSpace(clean(strings.ToValidUTF8(line[:min(len(line), 2*maxText)], "")))
 		for {
 			start := strings.Index(line, `{\`)
 			if start < 0 {
@@ -27,6 +31,7 @@ func cueText(lines []string) (text string, top bool) {
 		}
 		if line = strings.TrimSpace(line); line != "" {
 			kept = append(kept, line)
+			size += len(line)
 		}
 	}
 	raw := strings.Join(kept, "\n")

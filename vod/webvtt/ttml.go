@@ -14,6 +14,8 @@ import (
 const (
 	maxDepth  = 64     // elements in one another
 	maxNamed  = 10_000 // styles, regions and speakers
+	maxAttrs  = 100    // attributes of one of them
+	maxStyles = 64     // styles that an element has, through one another
 	maxPieces = 200    // stretches of text in a paragraph
 )
 
@@ -47,6 +49,7 @@ type document struct {
 	regions map[string][]xml.Attr
 	agents  map[string]string // id -> name
 	depth   int
+	applied int // styles that the current element has so far
 }
 
 // ttml reads a TTML document. What is broken ends it; what was read stays.
@@ -143,7 +146,7 @@ func (d *document) head() error {
 		switch e.Name.Local {
 		case "style":
 			if id != "" && len(d.styles) < maxNamed {
-				d.styles[id] = slices.Clone(e.Attr)
+				d.styles[id] = slices.Clone(e.Attr[:min(len(e.Attr), maxAttrs)])
 			}
 		case "region":
 			return d.region(id, e)
@@ -158,10 +161,10 @@ func (d *document) head() error {
 
 // region keeps a region's attributes, and those of the styles inside it.
 func (d *document) region(id string, e xml.StartElement) error {
-	attrs := slices.Clone(e.Attr)
+	attrs := slices.Clone(e.Attr[:min(len(e.Attr), maxAttrs)])
 	err := d.children(func(e xml.StartElement) error {
-		if e.Name.Local == "style" && len(attrs) < 100 {
-			attrs = append(attrs, e.Attr...)
+		if e.Name.Local == "style" {
+			attrs = append(attrs, e.Attr[:min(len(e.Attr), maxAttrs-len(attrs))]...)
 		}
 		return d.skip()
 	}, nil)
@@ -173,13 +176,22 @@ func (d *document) region(id string, e xml.StartElement) error {
 
 func (d *document) agent(id string) error {
 	return d.children(func(xml.StartElement) error {
-		name := ""
-		err := d.children(func(xml.StartElement) error { return d.skip() }, func(s string) { name += s[:min(len(s), 200)] })
+		name, err := d.short()
 		if id != "" && len(d.agents) < maxNamed && d.agents[id] == "" {
 			d.agents[id] = annotation(strings.Join(strings.Fields(name), " "))
 		}
 		return err
 	}, nil)
+}
+
+// short returns the text of the current element, its first 200 bytes or a few more.
+func (d *document) short() (text string, err error) {
+	err = d.children(func(xml.StartElement) error { return d.skip() }, func(s string) {
+		if len(text) < 200 {
+			text += s[:min(len(s), 200)]
+		}
+	})
+	return text, err
 }
 
 // annotation makes a name fit for a <v> tag.
@@ -194,8 +206,7 @@ func annotation(name string) string {
 }
 
 func (d *document) start() error {
-	text := ""
-	err := d.children(func(xml.StartElement) error { return d.skip() }, func(s string) { text += s[:min(len(s), 40)] })
+	text, err := d.short()
 	if t, ok := d.clock.time(text); ok {
 		d.clock.program = t
 	}
@@ -281,6 +292,7 @@ func (d *document) timed(e xml.StartElement, outer scope, before time.Duration) 
 
 // look applies attributes, and the styles and region that they name, to what is inherited.
 func (d *document) look(l look, attrs []xml.Attr) look {
+	d.applied = 0
 	for _, a := range attrs {
 		switch {
 		case a.Name.Local == "region":
@@ -293,13 +305,10 @@ func (d *document) look(l look, attrs []xml.Attr) look {
 	return d.style(l, attrs, 0)
 }
 
-// named applies the styles of these ids; they may name others in turn.
+// named applies the styles of these ids; they may name others in turn, or one another in a circle.
 func (d *document) named(l look, ids string, depth int) look {
-	if depth > 8 {
-		return l // they name one another in a circle
-	}
-	for i, id := range strings.Fields(ids) {
-		if i == 8 {
+	for id := range strings.FieldsSeq(ids) {
+		if d.applied++; d.applied > maxStyles || depth > 8 {
 			break
 		}
 		l = d.style(l, d.styles[id], depth+1)

@@ -84,8 +84,8 @@ func TestTTML(t *testing.T) {
 	}
 }
 
-// TestHostileTTML: documents made to cost much cost little, and name nothing outside.
-func TestHostileTTML(t *testing.T) {
+// TestHostile: files made to cost much cost little, and read nothing outside.
+func TestHostile(t *testing.T) {
 	t.Parallel()
 	var laughs strings.Builder
 	laughs.WriteString("<?xml version='1.0'?><!DOCTYPE tt [<!ENTITY a 'aaaaaaaaaa'>")
@@ -98,7 +98,28 @@ func TestHostileTTML(t *testing.T) {
 	for i := range 20_000 {
 		fmt.Fprintf(&apart, "<span begin='%dms' end='%ds'>%s</span>", i, i+1000, strings.Repeat("x", 40))
 	}
+	var ladder strings.Builder // each style names eight, which name eight
+	for i := range 9 {
+		for k := range 8 {
+			fmt.Fprintf(&ladder, "<style xml:id='s%d%d' style='", i, k)
+			for n := range 8 {
+				fmt.Fprintf(&ladder, "s%d%d ", i+1, n)
+			}
+			ladder.WriteString("'/>")
+		}
+	}
+	region := "<region xml:id='r' " + strings.Repeat("a='b' ", 300_000) + "/>"
 	for name, in := range map[string]string{
+		"styles of styles":     tt("", ladder.String(), strings.Repeat("<p begin='1s' end='2s' style='s00'>a</p>", 100)),
+		"wide regions":         tt("", region, strings.Repeat("<p begin='1s' end='2s' region='r'>a</p>", 100)),
+		"names in crumbs":      tt("", "<metadata><ttm:agent xml:id='a'><ttm:name>"+strings.Repeat("a<!---->", 500_000)+"</ttm:name></ttm:agent></metadata>", "<p begin='1s' end='2s'>a</p>"),
+		"text in crumbs":       tt("", "", "<p begin='1s' end='2s'>"+strings.Repeat("a<!---->", 500_000)+"</p>"),
+		"long spans apart":     tt("", "", strings.Repeat("<p>"+strings.Repeat("<span begin='1s' end='9s'>"+strings.Repeat("x", 4096)+"</span>", 10)+"</p>", 100)),
+		"overrides":            "1\n00:00:01,000 --> 00:00:02,000\n" + strings.Repeat(`{\}`, 2_000_000),
+		"tags":                 "1\n00:00:01,000 --> 00:00:02,000\n" + strings.Repeat("<b>", 2_000_000),
+		"lines":                "1\n00:00:01,000 --> 00:00:02,000\n" + strings.Repeat("a\n", 2_000_000),
+		"arrows":               "1\n00:00:01,000 --> 00:00:02,000\na\n" + strings.Repeat("-->\n", 2_000_000),
+		"one long line":        "1\n00:00:01,000 --> " + strings.Repeat("0:", 4_000_000),
 		"entities in entities": laughs.String(),
 		"outside entity":       "<!DOCTYPE tt [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><tt><body><div><p begin='1s' end='2s'>&x;</p></div></body></tt>",
 		"depth":                "<tt><body>" + strings.Repeat("<div>", 1_000_000),
@@ -111,7 +132,11 @@ func TestHostileTTML(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
+			began := time.Now()
 			f := Read([]byte(in))
+			if took := time.Since(began); took > 20*time.Second { // hours, if it grew with the square; a slow machine is no fault
+				t.Errorf("took %v", took)
+			}
 			runtime.ReadMemStats(&after)
 			if got := after.TotalAlloc - before.TotalAlloc; got > 512<<20 {
 				t.Errorf("%d MiB allocated", got>>20)
