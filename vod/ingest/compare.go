@@ -178,4 +178,5 @@ func spanOf(from, to time.Duration) vod.Span {
 	return vod.Span{From: thousandths(from.Seconds()), To: thousandths(to.Seconds())}
 }
 
-func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
+// thousandths rounds to three decimals; -0 becomes 0.
+func thousandths(f float64) float64 { return math.Round(f*1000)/1000 + 0 }

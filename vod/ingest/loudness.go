@@ -278,9 +278,6 @@ func afterTags(text string) string {
 // a mixer would give it. The limiter works at 192 kHz, where true peaks are samples.
 func soundChain(a *AudioTrack, t treatment) string {
 	chain := "aresample=48000:async=1:first_pts=0"
-	if a.clock.drift() != 0 && a.clock.drift().Abs() >= driftFrom {
-		chain = "aresample=48000:async=1000:first_pts=0" // stretched little by little, not by a hole each tenth of a second
-	}
 	switch {
 	case a.Channels == 1:
 		chain += ",pan=stereo|c0=c0|c1=c0"

@@ -30,7 +30,7 @@ type clockMark struct{ at, off time.Duration }
 const (
 	gapFrom     = 80 * time.Millisecond // between two packets
 	driftFrom   = 80 * time.Millisecond // in all: lips and voice part at about 45 ms, but a recorder's first packets are rough
-	markEvery   = 5 * time.Second
+	markEvery   = time.Second
 	driftIsReal = 0.05 // share of the length: beyond it, what a packet holds was misunderstood
 )
 

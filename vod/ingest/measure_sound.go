@@ -172,7 +172,7 @@ func (m *soundMeter) heard() heard {
 	slices.Sort(audible)
 	h.Speech = float64(audible[int(speechAt*float64(len(audible)-1))])
 	h.Noise = float64(audible[int(noiseAt*float64(len(audible)-1))])
-	if float64(m.digital()) >= noiseAt/2*float64(len(m.levels)) {
+	if pauses, all := m.digital(); float64(pauses) >= noiseAt/2*float64(all) {
 		h.Noise = nothingHeard
 	}
 	threshold := min(max(h.Speech-30, h.Noise+4), h.Speech-audibleGap)
@@ -183,8 +183,8 @@ func (m *soundMeter) heard() heard {
 	return h
 }
 
-// digital counts the windows of pauses, shorter than silences, in which there is nothing at all.
-func (m *soundMeter) digital() (n int) {
+// digital counts the windows of pauses in which there is nothing at all, and all windows, both without long silences.
+func (m *soundMeter) digital() (pauses, all int) {
 	run := 0
 	for _, l := range m.levels {
 		if l <= nothingHeard {
@@ -192,11 +192,13 @@ func (m *soundMeter) digital() (n int) {
 			continue
 		}
 		if time.Duration(run)*soundWindow < silenceFrom {
-			n += run
+			pauses += run
+			all += run
 		}
 		run = 0
+		all++
 	}
-	return n
+	return pauses, all
 }
 
 // below returns the stretches of at least silenceFrom in which no window is as loud as the threshold, clicks aside.

@@ -45,7 +45,7 @@ func (w *work) report(complete bool) vod.Report {
 	if len(p.Video) > 0 {
 		r.Picture = reportPicture(&p.Video[0], s)
 		if s != nil && len(w.levels) > 0 {
-			r.Picture.Frozen = longestFirst(append(deadAir(s, w.levels[0].heard), s.Frozen...), mostPlaces)
+			r.Picture.Frozen = longestFirst(append(append(r.Picture.Frozen, deadAir(s, w.levels[0].heard)...), s.Frozen...), mostPlaces)
 		}
 	}
 	r.Captions = captionLanguages(w.asset, p)
@@ -80,7 +80,7 @@ func reportSound(p *Probe, s sound, l *level) vod.Sound {
 	if l == nil || l.heard == nil {
 		return sound
 	}
-	tenth := func(f float64) float64 { return math.Round(max(f, nothingHeard)*10) / 10 }
+	tenth := func(f float64) float64 { return math.Round(max(f, nothingHeard)*10)/10 + 0 }
 	sound.Loudness, sound.Peak, sound.Noise, sound.Balance = tenth(l.Loudness), tenth(l.Peak), tenth(l.heard.Noise), tenth(l.heard.Balance)
 	sound.Clipped, sound.Silent = append(sound.Clipped, l.heard.Clipped...), append(sound.Silent, l.heard.Silent...)
 	return sound
