@@ -12,26 +12,35 @@ type request struct {
 
 	// A playlist: view is set, and rendition ("" for the multivariant playlist).
 	view      stream.View
-	place     string // auditorium or talk
-	language  string
+	place     string // auditorium or talk; of a preview, the media
+	language  string // "" of a preview
 	rendition string
+	sound     bool // the multivariant playlist of the sound alone
 
 	// A file: media is set; rendition is "" for pictures and chapters.
 	media string
 	name  string
+
+	// A film as it was handed in: asset is set.
+	asset string
 }
 
 const (
 	prefix       = "/p/"
 	multivariant = "multivariant"
+	soundOnly    = "audio"
+	sourceFolder = "source"
+	sourceName   = "film.mp4"
 	extension    = ".m3u8"
 )
 
 // parse reads a path under /p/ without allocation:
 //
-//	/p/{token}/{live|startover|replay}/{auditorium|talk}/{language}/{multivariant|rendition}.m3u8
+//	/p/{token}/{live|startover|replay}/{auditorium|talk}/{language}/{multivariant|audio|rendition}.m3u8
+//	/p/{token}/preview/{media}/{multivariant|audio|rendition}.m3u8
 //	/p/{token}/s/{media}/{rendition}/{name}
 //	/p/{token}/s/{media}/{name}
+//	/p/{token}/source/{asset}/film.mp4
 //
 // ok is false for another shape; the token is found all the same when there is
 // one, since who asks is answered before what.
@@ -51,22 +60,34 @@ func parse(path string) (q request, ok bool) {
 	switch head {
 	case "s":
 		return q.file(rest)
+	case sourceFolder:
+		q.asset, rest, _ = strings.Cut(rest, "/")
+		return q, q.asset != "" && rest == sourceName
 	case string(stream.Live):
 		q.view = stream.Live
 	case string(stream.StartOver):
 		q.view = stream.StartOver
 	case string(stream.Replay):
 		q.view = stream.Replay
+	case string(stream.Preview):
+		q.view = stream.Preview
 	default:
 		return q, false
 	}
 	q.place, rest, _ = strings.Cut(rest, "/")
-	q.language, rest, _ = strings.Cut(rest, "/")
-	stem, ok := strings.CutSuffix(rest, extension)
-	if !ok || q.place == "" || q.language == "" || stem == "" || strings.IndexByte(stem, '/') >= 0 {
+	if q.view != stream.Preview {
+		q.language, rest, _ = strings.Cut(rest, "/")
+		ok = q.language != ""
+	}
+	stem, suffix := strings.CutSuffix(rest, extension)
+	if !ok || !suffix || q.place == "" || stem == "" || strings.IndexByte(stem, '/') >= 0 {
 		return q, false
 	}
-	if stem != multivariant {
+	switch stem {
+	case multivariant:
+	case soundOnly:
+		q.sound = true
+	default:
 		q.rendition = stem
 	}
 	return q, true

@@ -29,19 +29,46 @@ const (
 	captionsType = "text/vtt"
 )
 
-// file answers for an init segment, a segment, or a picture (R200-R207).
-func (g *gate) file(w http.ResponseWriter, r *http.Request, q *request, c *token.Claims, now time.Time) (int, error) {
-	f, err := g.files.File(event.ID(c.Event), vod.MediaID(q.media), q.rendition, q.name, now,
+// find finds the file that a request asks for, if its token opens it.
+func (g *gate) find(q *request, c *token.Claims, now time.Time) (stream.File, error) {
+	switch {
+	case q.asset != "":
+		if !c.MayAsset(q.asset) {
+			return stream.File{}, errScope
+		}
+		return g.files.SourceFile(staffOf(c), vod.AssetID(q.asset))
+	case !c.Staff && c.MayMedia(q.media):
+		return g.files.PreviewFile(vod.MediaID(q.media), q.rendition, q.name)
+	}
+	return g.files.File(event.ID(c.Event), vod.MediaID(q.media), q.rendition, q.name, now,
 		func(a event.AuditoriumID, t event.TalkID) bool {
 			if t == "" {
 				return c.MayAuditorium(string(a))
 			}
 			return c.MayTalk(string(a), string(t))
 		}, c.Staff)
+}
+
+// caching says how long a file may be kept, and by whom: what is shown before
+// its hour, or never to all, by none but the viewer.
+func (q *request) caching(f *stream.File) []string {
+	switch {
+	case q.asset != "":
+		return cacheNever
+	case f.Private:
+		return cacheOwn
+	}
+	return cacheForever
+}
+
+// file answers for an init segment, a segment, a picture, or a film as it was handed in (R200-R207).
+func (g *gate) file(w http.ResponseWriter, r *http.Request, q *request, c *token.Claims, now time.Time) (int, error) {
+	f, err := g.find(q, c, now)
 	if err != nil {
 		return 0, err
 	}
 	h := w.Header()
+	h["Cache-Control"] = q.caching(&f)
 	h["Accept-Ranges"] = bytesUnit
 	if f.ContentType == captionsType {
 		h["Vary"] = varyEncoding
@@ -57,7 +84,7 @@ func (g *gate) file(w http.ResponseWriter, r *http.Request, q *request, c *token
 		size = int64(len(f.Bytes))
 	}
 	if match := first(r.Header["If-None-Match"]); match != "" && matches(match, f.ETag) {
-		h["Etag"], h["Cache-Control"] = []string{f.ETag}, cacheForever
+		h["Etag"] = []string{f.ETag}
 		delete(h, "Content-Encoding")
 		w.WriteHeader(http.StatusNotModified)
 		return http.StatusNotModified, nil
@@ -94,7 +121,6 @@ func (g *gate) sendFile(w http.ResponseWriter, r *http.Request, f *stream.File, 
 	h := w.Header()
 	values := [3]string{f.ETag, strconv.FormatInt(length, 10), f.ContentType}
 	h["Etag"], h["Content-Length"], h["Content-Type"] = values[0:1:1], values[1:2:2], values[2:3:3]
-	h["Cache-Control"] = cacheForever
 	if status != http.StatusOK || r.Method == http.MethodHead || length == 0 {
 		w.WriteHeader(status)
 	}
@@ -103,7 +129,7 @@ func (g *gate) sendFile(w http.ResponseWriter, r *http.Request, f *stream.File, 
 	}
 	// The raw ResponseWriter's ReadFrom hands an *os.File to sendfile.
 	extend(w, writeTimeout+time.Duration(length/slowest)*time.Second)
-	sent, err := io.CopyN(w, body, length)
+	sent, err := copyBody(w, body, length)
 	g.metrics.segment.Add(float64(sent))
 	if err != nil {
 		// The headers are out: all that is left is to let the client see that
@@ -130,11 +156,35 @@ func (g *gate) open(ctx context.Context, f *stream.File, start, length int64) (i
 		}
 		return file, nil // itself, not wrapped: sendfile looks for an *os.File
 	}
-	object, err := g.objects.Open(context.WithoutCancel(ctx), f.Object) // see readTimeout: it may end a slow download's context
+	ctx = context.WithoutCancel(ctx) // see readTimeout: it may end a slow download's context
+	if store, ok := g.objects.(ranger); ok {
+		body, err := store.OpenRange(ctx, f.Object, f.Offset+start, length)
+		if err != nil {
+			return nil, fmt.Errorf("open object: %w", err)
+		}
+		return ranged{body}, nil
+	}
+	object, err := g.objects.Open(ctx, f.Object)
 	if err != nil {
 		return nil, fmt.Errorf("open object: %w", err)
 	}
 	return objectBody{io.NewSectionReader(object, f.Offset+start, length), object}, nil
+}
+
+// ranged is a range that a store opened: nothing is in it but what was asked for.
+type ranged struct{ io.ReadCloser }
+
+// copyBody writes length bytes of a body, whole files by sendfile.
+func copyBody(w io.Writer, body io.Reader, length int64) (sent int64, err error) {
+	if r, ok := body.(ranged); ok {
+		if parts, ok := r.ReadCloser.(io.WriterTo); ok {
+			if sent, err = parts.WriteTo(w); err == nil && sent < length {
+				err = io.ErrUnexpectedEOF
+			}
+			return sent, err
+		}
+	}
+	return io.CopyN(w, body, length)
 }
 
 // compress puts the gzip form of a text in the place of its bytes: only for

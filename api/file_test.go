@@ -12,7 +12,7 @@ import (
 
 func TestR201_R203_FileHeaders(t *testing.T) {
 	t.Parallel()
-	for name, w := range map[string]*world{"R203 sendfile": setup(t), "R203 any store": setup(t, withoutFiles)} {
+	for name, w := range map[string]*world{"R203 sendfile": setup(t), "R203 any store": setup(t, withoutFiles), "R203 cache": setup(t, withCache(t))} {
 		p := "/p/" + w.mint("playback", "event") + "/s/" + mediaID
 		for target, want := range map[string]struct {
 			contentType string
@@ -54,7 +54,7 @@ type bare struct{ storage.Store }
 
 func TestR206_Ranges(t *testing.T) {
 	t.Parallel()
-	for name, w := range map[string]*world{"sendfile": setup(t), "any store": setup(t, withoutFiles)} {
+	for name, w := range map[string]*world{"sendfile": setup(t), "any store": setup(t, withoutFiles), "cache": setup(t, withCache(t))} {
 		tok := w.mint("playback", "event")
 		for _, file := range []struct {
 			path string

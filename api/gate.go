@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -19,6 +20,7 @@ import (
 // playlists is what the gate needs of stream.Playout to answer for playlists.
 type playlists interface {
 	Multivariant(a stream.Address, now time.Time) (*stream.Document, error)
+	SoundOnly(a stream.Address, now time.Time) (*stream.Document, error)
 	Media(a stream.Address, rendition string, now time.Time, skip bool) (*stream.Document, error)
 	ListedAt(a stream.Address, msn int64) (time.Time, error)
 }
@@ -27,6 +29,8 @@ type playlists interface {
 type files interface {
 	File(ev event.ID, id vod.MediaID, rendition, name string, now time.Time,
 		may func(event.AuditoriumID, event.TalkID) bool, staff bool) (stream.File, error)
+	PreviewFile(id vod.MediaID, rendition, name string) (stream.File, error)
+	SourceFile(ev event.ID, id vod.AssetID) (stream.File, error)
 }
 
 // verifier is what the gate needs of token.Keyring.
@@ -37,6 +41,12 @@ type verifier interface {
 // opener is what the gate needs of storage.Store.
 type opener interface {
 	Open(ctx context.Context, key storage.Key) (storage.Object, error)
+}
+
+// ranger is the optional power of a store to open a range at once. What it
+// returns may be an io.WriterTo that hands open files to the socket, for sendfile.
+type ranger interface {
+	OpenRange(ctx context.Context, key storage.Key, offset, length int64) (io.ReadCloser, error)
 }
 
 // gate answers everything under /p/: it checks the token, then hands out
@@ -79,6 +89,7 @@ var (
 	cacheBlocked = []string{"public, max-age=24"} // 6 target durations
 	cacheReplay  = []string{"private, max-age=60"}
 	cacheForever = []string{"public, max-age=31536000, immutable"}
+	cacheOwn     = []string{"private, max-age=3600"} // before its hour
 )
 
 // ServeHTTP implements http.Handler.
@@ -143,7 +154,7 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request, q *request, ok bool
 	switch {
 	case !ok:
 		return 0, errNoRoute
-	case q.media != "":
+	case q.media != "", q.asset != "":
 		return g.file(w, r, q, claims, now)
 	default:
 		return g.playlist(w, r, q, claims, now)
@@ -153,8 +164,14 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request, q *request, ok bool
 // may checks the scope of a playlist request. It comes before the question
 // whether the thing exists, so that a narrow token learns nothing.
 func (g *gate) may(q *request, c *token.Claims, now time.Time) error {
-	if q.view == stream.Live {
+	switch q.view {
+	case stream.Live:
 		if !c.MayAuditorium(q.place) {
+			return errScope
+		}
+		return nil
+	case stream.Preview:
+		if !c.MayMedia(q.place) {
 			return errScope
 		}
 		return nil
@@ -186,6 +203,8 @@ func (q *request) class(ok bool, r *http.Request) class {
 	switch {
 	case !ok:
 		return classBad
+	case q.asset != "":
+		return classSource
 	case q.media != "" && q.rendition == "":
 		return classPicture
 	case q.media != "" && strings.HasPrefix(q.name, "init-"):

@@ -267,17 +267,17 @@ func TestR191_BlockingReload(t *testing.T) {
 		w := setup(t)
 		w.playout.unknown = unknown
 		live := "/p/" + w.mint("playback", "event") + "/live/main/fr/v720.m3u8"
-		var wait sync.WaitGroup
+		var waits [3]sync.WaitGroup
 		got := make([]*httptest.ResponseRecorder, 3)
 		got[0] = w.do("GET", live+"?_HLS_msn=100") // listed: answered at once
 		for i := 1; i < len(got); i++ {
-			wait.Go(func() { got[i] = w.do("GET", fmt.Sprint(live, "?_HLS_msn=", 100+i)) })
+			waits[i].Go(func() { got[i] = w.do("GET", fmt.Sprint(live, "?_HLS_msn=", 100+i)) })
 		}
 		w.clock.untilWaiting(2)
 		w.clock.add(4 * time.Second)
-		w.clock.untilWaiting(1)
+		waits[1].Wait() // answered, not only woken: it must not see the next step of the clock
 		w.clock.add(4 * time.Second)
-		wait.Wait()
+		waits[2].Wait()
 		for i, rec := range got {
 			if rec.Code != 200 || rec.Header().Get("Cache-Control") != "public, max-age=24" {
 				t.Errorf("msn %d: %d %v", 100+i, rec.Code, rec.Header())

@@ -22,6 +22,7 @@ const (
 	classInit
 	classSegment
 	classPicture // poster, sprites, chapters
+	classSource  // a film as it was handed in
 	classBad     // under /p/, of no known shape
 	classAPI
 	classWeb
@@ -29,13 +30,13 @@ const (
 	classes
 )
 
-var classNames = [classes]string{"multivariant", "playlist", "reload", "init", "segment", "picture", "unknown", "api", "web", "health"}
+var classNames = [classes]string{"multivariant", "playlist", "reload", "init", "segment", "picture", "source", "unknown", "api", "web", "health"}
 
 // statuses are those with a counter made ahead of time; any other counts as "other".
 var statuses = [...]int{200, 201, 204, 206, 304, 400, 401, 403, 404, 405, 410, 412, 413, 416, 422, 499, 500, 503, 0}
 
 // views are the label values of playlists.
-var viewNames = [...]string{"live", "startover", "replay"}
+var viewNames = [...]string{"live", "startover", "replay", "preview"}
 
 // metrics holds every counter of the package, made ahead of time: counting a
 // request is an index and an atomic addition.

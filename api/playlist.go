@@ -10,6 +10,7 @@ import (
 	"reprise/event"
 	"reprise/stream"
 	"reprise/stream/timeline"
+	"reprise/vod"
 )
 
 const (
@@ -28,13 +29,20 @@ func (g *gate) playlist(w http.ResponseWriter, r *http.Request, q *request, c *t
 		return 0, err
 	}
 	a := stream.Address{View: q.view, Event: event.ID(c.Event), Language: event.Language(q.language)}
-	if q.view == stream.Live {
+	switch q.view {
+	case stream.Live:
 		a.Auditorium = event.AuditoriumID(q.place)
-	} else {
+	case stream.Preview:
+		a.Event, a.Media = staffOf(c), vod.MediaID(q.place)
+	default:
 		a.Talk = event.TalkID(q.place)
 	}
 	if q.rendition == "" {
-		doc, err := g.playlists.Multivariant(a, now)
+		ask := g.playlists.Multivariant
+		if q.sound {
+			ask = g.playlists.SoundOnly
+		}
+		doc, err := ask(a, now)
 		if err != nil {
 			return 0, err
 		}
@@ -54,7 +62,7 @@ func (g *gate) playlist(w http.ResponseWriter, r *http.Request, q *request, c *t
 	}
 	cache := cacheLive
 	switch {
-	case q.view == stream.Replay, doc.Ended && q.view == stream.StartOver:
+	case q.view == stream.Replay, q.view == stream.Preview, doc.Ended && q.view == stream.StartOver:
 		cache = cacheReplay // never changes again, and withdrawn on a day, not a second
 	case doc.Ended || d.msn < 0:
 	case d.msn <= doc.LastMSN:
@@ -65,6 +73,15 @@ func (g *gate) playlist(w http.ResponseWriter, r *http.Request, q *request, c *t
 		}
 	}
 	return send(w, r, doc, cache), nil
+}
+
+// staffOf returns the event whose staff a preview is for, "" when the token
+// opens just this preview by its scope.
+func staffOf(c *token.Claims) event.ID {
+	if c.Staff {
+		return event.ID(c.Event)
+	}
+	return ""
 }
 
 // reload holds a request until the segment that it asks for is listed (R191).
