@@ -145,6 +145,12 @@ func visible(before, after *vod.Asset) bool {
 // DeleteAsset implements vod.Library.
 func (d *DB) DeleteAsset(ctx context.Context, id vod.AssetID) error {
 	err := d.write(ctx, func(tx *sql.Tx) error {
+		// The lock comes first: a media that is put meanwhile would keep the asset from going.
+		if _, err := lockAsset(ctx, tx, id); errors.Is(err, vod.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
 		for _, query := range []string{
 			`DELETE FROM report WHERE asset = $1`, `DELETE FROM media WHERE asset = $1`, `DELETE FROM asset WHERE id = $1`,
 		} {

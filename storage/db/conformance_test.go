@@ -71,6 +71,8 @@ func TestConformance(t *testing.T) {
 		{"media as large as an hour", testLargeMedia},
 		{"extras and history", testExtras},
 		{"first rendition", testFirst},
+		{"made twice", testMaking},
+		{"deletion", testDeleteAsset},
 		{"reports", testReports},
 		{"uploads", testUploads},
 		{"leases", testLeases},

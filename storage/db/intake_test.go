@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,76 @@ func testFirst(t *testing.T, d *db.DB) {
 	if a := must[vod.Asset](t)(d.Asset(ctx, "a")); a.Media != "whole" || a.State != vod.Uploaded {
 		t.Errorf("after the replacement: %+v", a)
 	}
+}
+
+// testMaking: what woke up late undoes nothing.
+func testMaking(t *testing.T, d *db.DB) {
+	ctx := t.Context()
+	check(t, d.CreateAsset(ctx, anAsset("a"))) // of source s1
+	making := func(id vod.MediaID) {
+		t.Helper()
+		_, err := d.UpdateAsset(ctx, "a", func(a *vod.Asset) error { a.Making = id; return nil })
+		check(t, err)
+	}
+	put := func(id string, revision int) error {
+		m := aMedia(id, "a", revision)
+		m.Source = "s1"
+		return d.PutMedia(ctx, m)
+	}
+	making("m1")
+	wantErr(t, "another is being made", put("m0", 1), vod.ErrConflict)
+	check(t, put("m1", 1))
+	wantErr(t, "none is being made", put("m0", 2), vod.ErrConflict)
+	making("m2")
+	check(t, put("m2", 2))
+	if a := must[vod.Asset](t)(d.Asset(ctx, "a")); a.Media != "m2" || a.Making != "" {
+		t.Errorf("asset: %+v", a)
+	}
+	_, err := d.Media(ctx, "m0")
+	wantErr(t, "what came late", err, vod.ErrNotFound)
+}
+
+func testDeleteAsset(t *testing.T, d *db.DB) {
+	ctx := t.Context()
+	for _, id := range []string{"a", "b"} {
+		check(t, d.CreateAsset(ctx, anAsset(id)))
+		check(t, d.PutMedia(ctx, aMedia("m"+id, id, 1)))
+		check(t, d.PutReport(ctx, vod.Report{Source: vod.SourceID("s" + id), Asset: vod.AssetID(id)}))
+	}
+	before := must[int64](t)(d.Version(ctx))
+	for range 2 {
+		check(t, d.DeleteAsset(ctx, "a"))
+	}
+	if now := must[int64](t)(d.Version(ctx)); now != before+1 {
+		t.Errorf("version rose from %d to %d", before, now)
+	}
+	_, err := d.Asset(ctx, "a")
+	wantErr(t, "asset", err, vod.ErrNotFound)
+	_, err = d.Media(ctx, "ma")
+	wantErr(t, "media", err, vod.ErrNotFound)
+	_, err = d.Report(ctx, "sa")
+	wantErr(t, "report", err, vod.ErrNotFound)
+	must[vod.Asset](t)(d.Asset(ctx, "b"))
+	must[vod.Media](t)(d.Media(ctx, "mb"))
+	must[vod.Report](t)(d.Report(ctx, "sb"))
+
+	// Deleted and finished at once: either order will do, and nothing is left.
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 20 {
+			if err := d.PutMedia(ctx, aMedia(fmt.Sprint("n", i), "b", 1)); err != nil && !errors.Is(err, vod.ErrNotFound) {
+				t.Errorf("put: %v", err)
+			}
+		}
+	})
+	wg.Go(func() {
+		if err := d.DeleteAsset(ctx, "b"); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+	})
+	wg.Wait()
+	_, err = d.Asset(ctx, "b")
+	wantErr(t, "asset", err, vod.ErrNotFound)
 }
 
 func testReports(t *testing.T, d *db.DB) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -163,4 +165,25 @@ func TestPostgresCrash(t *testing.T) {
 			t.Errorf("acknowledged and lost: %v", err)
 		}
 	}
+}
+
+// TestPostgresBackup: what the operator's guide says about backups is true.
+func TestPostgresBackup(t *testing.T) {
+	t.Parallel()
+	from, to := dbtest.Postgres(t), dbtest.Postgres(t)
+	d := open(t, from)
+	check(t, d.CreateAsset(t.Context(), anAsset("a")))
+	check(t, d.PutMedia(t.Context(), aMedia("m", "a", 1)))
+	file := filepath.Join(t.TempDir(), "reprise.dump")
+	for _, args := range [][]string{
+		{"pg_dump", "--format=custom", "--file=" + file, from},
+		{"pg_restore", "--exit-on-error", "--no-owner", "--dbname=" + to, file},
+	} {
+		if out, err := exec.CommandContext(t.Context(), dbtest.Program(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", args[0], err, out)
+		}
+	}
+	restored := open(t, to)
+	equal(t, "asset", must[vod.Asset](t)(restored.Asset(t.Context(), "a")), must[vod.Asset](t)(d.Asset(t.Context(), "a")))
+	equal(t, "media", must[vod.Media](t)(restored.Media(t.Context(), "m")), aMedia("m", "a", 1))
 }

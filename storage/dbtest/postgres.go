@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -32,4 +33,14 @@ func New(tb testing.TB, o Options) *Cluster {
 		}
 	})
 	return c
+}
+
+// Program returns the path of one of PostgreSQL's programs: pg_dump, psql.
+func Program(tb testing.TB, name string) string {
+	tb.Helper()
+	bin, err := findServer()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(bin, name)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -175,4 +176,38 @@ func TestServerRestart(t *testing.T) {
 	if n := runs.Load(); n != 1 {
 		t.Errorf("%d runs", n)
 	}
+}
+
+// TestOwnerIsEnough: the user of the operator's guide, who owns the database and
+// is nothing else, may do all that is needed.
+func TestOwnerIsEnough(t *testing.T) {
+	t.Parallel()
+	cluster := dbtest.New(t, dbtest.Options{})
+	super := openPostgres(t, cluster.Database(t))
+	for _, statement := range []string{`CREATE ROLE reprise LOGIN`, `CREATE DATABASE reprise OWNER reprise ENCODING 'UTF8' TEMPLATE template0`} {
+		if _, err := super.SQL().ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, err := url.Parse(cluster.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User, u.Path = url.User("reprise"), "/reprise"
+	q := openQueue(t, Config{}, openPostgres(t, u.String()))
+	done := make(chan struct{})
+	q.Handle("work", 1, func(context.Context, string) error { close(done); return nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := q.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	if err := q.Enqueue(ctx, "work", "a", Options{}); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	cancel()
+	wg.Wait()
 }
