@@ -37,6 +37,8 @@ type plot struct {
 	Dir, Objects, Rows string
 	S3                 *storage.S3Config
 	Listen             string
+	PartSize           int64
+	Lease              time.Duration
 }
 
 func (p plot) store(ctx context.Context) (storage.Store, func(), error) {
@@ -64,7 +66,7 @@ func (p plot) open(ctx context.Context, now func() time.Time) (*Uploads, storage
 		closeStore()
 		return nil, nil, nil, err
 	}
-	u, err := New(Config{Dir: p.Dir, PartSize: minPartSize, Lease: 300 * time.Millisecond, Wait: 5 * time.Second}, Deps{
+	u, err := New(Config{Dir: p.Dir, PartSize: p.PartSize, Lease: p.Lease, Wait: 5 * time.Second}, Deps{
 		Store: store, Rows: rows, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Now: now, Node: "child",
 		Authorize: authorize, Problem: problem, Finished: func(context.Context, vod.Upload) error { return nil },
 	})
@@ -97,7 +99,7 @@ func child() error {
 
 // victim is a child that runs again after each kill.
 type victim struct {
-	t    *testing.T
+	t    testing.TB
 	plot plot
 
 	mu      sync.Mutex
@@ -209,7 +211,7 @@ func TestKills(t *testing.T) {
 }
 
 func testKills(t *testing.T, p plot) {
-	p.Rows, p.Listen = filepath.Join(t.TempDir(), "rows.db"), "127.0.0.1:0"
+	p.Rows, p.Listen, p.PartSize, p.Lease = filepath.Join(t.TempDir(), "rows.db"), "127.0.0.1:0", minPartSize, 300*time.Millisecond
 	v := &victim{t: t, plot: p, enough: make(chan struct{}), limit: killsWanted(t)}
 	v.start()
 	t.Cleanup(v.stop)

@@ -188,7 +188,9 @@ func TestQuota(t *testing.T) {
 	var answers [12]answer
 	var wait sync.WaitGroup
 	for i := range answers {
-		wait.Go(func() { answers[i], _ = nodes[i%2].as(string(rune('a'+i))).do(http.MethodPost, root, map[string]string{"Upload-Length": "300", "Upload-Metadata": metaHeader(name)}, nil) })
+		wait.Go(func() {
+			answers[i], _ = nodes[i%2].as(string(rune('a'+i))).do(http.MethodPost, root, map[string]string{"Upload-Length": "300", "Upload-Metadata": metaHeader(name)}, nil)
+		})
 	}
 	wait.Wait()
 	made := 0

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"reprise/storage/storagetest"
 	"reprise/vod"
@@ -79,7 +80,7 @@ func TestPageClient(t *testing.T) {
 }
 
 func testPageClient(t *testing.T, p plot) {
-	p.Rows, p.Listen = filepath.Join(t.TempDir(), "rows.db"), "127.0.0.1:0"
+	p.Rows, p.Listen, p.PartSize, p.Lease = filepath.Join(t.TempDir(), "rows.db"), "127.0.0.1:0", minPartSize, 300*time.Millisecond
 	v := &victim{t: t, plot: p, enough: make(chan struct{}), limit: 100}
 	v.start()
 	t.Cleanup(v.stop)

@@ -27,7 +27,7 @@ type Config struct {
 	Idle     time.Duration // a connection on which no byte moves for so long is closed [30 s]
 	Grace    time.Duration // what came is put away within so long after a connection broke [10 s]
 	Wait     time.Duration // a request waits so long for one that is busy with the same upload [20 s]
-	Lease    time.Duration // a node that died holds an upload so long [10 s]
+	Lease    time.Duration // a node that died holds an upload so long [15 s]
 	Sweep    time.Duration // between two sweeps of Run [10 min]
 	PartSize int64         // bytes of a part on S3 [16 MiB]; more where a file needs more than 10,000 parts
 }
@@ -36,7 +36,7 @@ func (c *Config) defaults() {
 	for _, d := range []struct {
 		value *time.Duration
 		is    time.Duration
-	}{{&c.Expire, 7 * 24 * time.Hour}, {&c.Idle, 30 * time.Second}, {&c.Grace, 10 * time.Second}, {&c.Wait, 20 * time.Second}, {&c.Lease, 10 * time.Second}, {&c.Sweep, 10 * time.Minute}} {
+	}{{&c.Expire, 7 * 24 * time.Hour}, {&c.Idle, 30 * time.Second}, {&c.Grace, 10 * time.Second}, {&c.Wait, 20 * time.Second}, {&c.Lease, 15 * time.Second}, {&c.Sweep, 10 * time.Minute}} {
 		if *d.value <= 0 {
 			*d.value = d.is
 		}
