@@ -205,7 +205,13 @@ func (j *jobs) generateCaptions(ctx context.Context, id string) error {
 	if !ok {
 		return queue.Permanent(fmt.Errorf("captions of %q: no language", id))
 	}
-	if err := j.ingester.GenerateCaptions(ctx, vod.AssetID(asset), language, func(float64) {}); err != nil {
+	err := j.ingester.GenerateCaptions(ctx, vod.AssetID(asset), language, func(float64) {})
+	for _, hopeless := range []error{vod.ErrNotFound, ingest.ErrNoCommand, ingest.ErrNoSound, ingest.ErrLanguage, ingest.ErrCaptions, ingest.ErrCaptionsSize} {
+		if errors.Is(err, hopeless) {
+			return queue.Permanent(err)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return j.queue.Enqueue(ctx, api.JobRemake, asset, queue.Options{Priority: queue.Normal})
