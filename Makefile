@@ -68,6 +68,7 @@ e2e: setup-test web build
 bench: setup-test web build
 	@go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./vod/cmaf
 	@go test -run '^$$' -bench . -timeout 30m ./stream ./api
+	@go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./storage/uploads
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 30m -v ./cmd/reprise
 
 fmt:

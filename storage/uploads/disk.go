@@ -44,7 +44,13 @@ func (b *diskBackend) path(id vod.UploadID) string {
 	return filepath.Join(b.dir, string(id)+suffix)
 }
 
+// begin also looks whether the disk has room: it is better heard before the
+// first byte than after forty gigabytes.
 func (b *diskBackend) begin(_ context.Context, row *vod.Upload) error {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(b.dir, &disk); err == nil && uint64(row.Size)/uint64(disk.Bsize) > disk.Bavail {
+		return fmt.Errorf("%w in %s for %d bytes", storage.ErrNoSpace, b.dir, row.Size)
+	}
 	f, err := os.OpenFile(b.path(row.ID), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
 	if err != nil {
 		return explain(err)

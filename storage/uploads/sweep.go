@@ -92,7 +92,9 @@ func (u *Uploads) sweepRow(ctx context.Context, row *vod.Upload, swept *Swept) e
 		}
 		return u.sweepOpen(ctx, row.ID, swept)
 	case vod.UploadComplete:
-		u.tell(ctx, *row)
+		if kept && quiet > u.calm() { // or it was told a moment ago
+			u.tell(ctx, *row)
+		}
 	case vod.UploadRefused:
 		// Once more: the process may have died in between, or a part have come late.
 		if kept && quiet > time.Hour {

@@ -170,6 +170,7 @@ func TestFinishedIsToldAgain(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.code)
 	}
 	c.u.deps.Finished = hear
+	w.clock.add(time.Hour)
 	w.sweep(c)
 	if told := w.told(); len(told) != 1 {
 		t.Errorf("told of %d", len(told))
@@ -218,6 +219,19 @@ func TestQuota(t *testing.T) {
 		if want := map[bool]int{true: http.StatusCreated, false: http.StatusTooManyRequests}[i < 4]; a.status != want {
 			t.Errorf("upload %d of ann: %d %s", i, a.status, a.code)
 		}
+	}
+}
+
+func TestNoRoomOnTheDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newDiskStore(t))
+	w.cfg.MaxSize = 0
+	u := w.uploads("one")
+	if err := u.create(t.Context(), &vod.Upload{ID: "a", Size: 1 << 60}); !errors.Is(err, storage.ErrNoSpace) {
+		t.Errorf("got %v", err)
+	}
+	if rows, err := w.rows.Uploads(t.Context(), ""); err != nil || len(rows) != 0 {
+		t.Errorf("rows %v: %v", rows, err)
 	}
 }
 
