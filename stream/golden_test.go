@@ -13,6 +13,7 @@ import (
 	"reprise/event"
 	"reprise/stream"
 	"reprise/stream/conformance"
+	"reprise/vod"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden playlists")
@@ -107,6 +108,8 @@ func answer(t *testing.T, w *world, name string) []byte {
 	switch {
 	case strings.HasSuffix(fields[1], "/multivariant.m3u8"):
 		faults = conformance.CheckMultivariant(doc.Body)
+	case strings.HasSuffix(fields[1], "/audio.m3u8"):
+		faults = conformance.CheckSoundOnly(doc.Body)
 	case len(fields) > 2 && bytes.Contains(doc.Body, []byte("#EXT-X-SKIP")):
 		full, err := ask(w, fields[1], hour, false)
 		if err != nil {
@@ -125,12 +128,16 @@ func answer(t *testing.T, w *world, name string) []byte {
 // ask answers a path below /p/{token}/.
 func ask(w *world, path string, now time.Time, skip bool) (*stream.Document, error) {
 	parts := strings.Split(path, "/")
-	a := stream.Address{
-		View: stream.View(parts[0]), Event: "conf", Auditorium: event.AuditoriumID(parts[1]), Talk: event.TalkID(parts[1]), Language: event.Language(parts[2]),
+	a := stream.Address{View: stream.View(parts[0]), Event: "conf", Auditorium: event.AuditoriumID(parts[1]), Talk: event.TalkID(parts[1]), Media: vod.MediaID(parts[1])}
+	if a.View != stream.Preview {
+		a.Language = event.Language(parts[2])
 	}
-	rendition := strings.TrimSuffix(parts[3], ".m3u8")
-	if rendition == "multivariant" {
+	switch rendition := strings.TrimSuffix(parts[len(parts)-1], ".m3u8"); rendition {
+	case "multivariant":
 		return w.Multivariant(a, now)
+	case "audio":
+		return w.SoundOnly(a, now)
+	default:
+		return w.Media(a, rendition, now, skip)
 	}
-	return w.Media(a, rendition, now, skip)
 }

@@ -39,7 +39,7 @@ func checkMultivariant(f *faults, body []byte, m *hls.Multivariant) {
 		checkGroup(f, &m.Groups[i])
 	}
 	checkGroupsAlike(f, m)
-	checkVariants(f, m)
+	checkVariants(f, m, checkCodecs)
 	checkLadder(f, m)
 	checkIFrameVariants(f, m)
 	checkStableIDs(f, m)
@@ -214,7 +214,8 @@ func checkGroupsAlike(f *faults, m *hls.Multivariant) {
 	}
 }
 
-func checkVariants(f *faults, m *hls.Multivariant) {
+// checkVariants checks variants one by one, with what codecs finds of their formats.
+func checkVariants(f *faults, m *hls.Multivariant, codecs func(*faults, *hls.Variant)) {
 	group := func(kind hls.MediaType, id string) bool {
 		return slices.ContainsFunc(m.Groups, func(g hls.Group) bool { return g.Type == kind && g.ID == id })
 	}
@@ -225,7 +226,7 @@ func checkVariants(f *faults, m *hls.Multivariant) {
 		if v.AverageBandwidth <= 0 || v.AverageBandwidth > v.Bandwidth {
 			f.must("R022", "%s: AVERAGE-BANDWIDTH is %d of %d", v.URI, v.AverageBandwidth, v.Bandwidth)
 		}
-		checkCodecs(f, v)
+		codecs(f, v)
 		if v.VideoRange != "" && v.VideoRange != "SDR" {
 			f.must("R027", "%s: VIDEO-RANGE is %s, but all of ours is SDR", v.URI, v.VideoRange)
 		}
