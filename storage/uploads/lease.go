@@ -52,7 +52,12 @@ func (l *lease) Lock(ctx context.Context, requestUnlock func()) error {
 
 // take waits for the lease until ctx ends, which is ErrLocked. ask is called
 // once when it is wanted elsewhere, or lost, but not before arm.
-func (l *lease) take(ctx context.Context, ask func()) error {
+func (l *lease) take(ctx context.Context, ask func()) (err error) {
+	defer func() {
+		if err != nil { // it may have been acquired just when ctx ended
+			l.release()
+		}
+	}()
 	for {
 		now := l.u.deps.Now()
 		ok, err := l.u.deps.Rows.AcquireLease(ctx, l.name, l.holder, now, now.Add(l.u.cfg.Lease))
@@ -73,8 +78,8 @@ func (l *lease) take(ctx context.Context, ask func()) error {
 	return nil
 }
 
-// try takes the lease if it is free, and asks nobody for it: its name in the
-// rows is not marked as wanted by a holder that only looks.
+// try takes the lease if it is free, and does not wait. A holder on another node
+// would be broken off: it is for uploads that nobody seems to be busy with.
 func (l *lease) try(ctx context.Context) (bool, error) {
 	l.u.mu.Lock()
 	_, held := l.u.held[l.name]
@@ -199,15 +204,19 @@ func (l *lease) arm() {
 func (l *lease) Unlock() error {
 	l.end()
 	<-l.ended
-	ctx, stop := context.WithTimeout(context.WithoutCancel(l.ctx), rowTimeout)
-	defer stop()
-	err := l.u.deps.Rows.ReleaseLease(ctx, l.name, l.holder)
+	l.release()
 	l.u.mu.Lock()
 	delete(l.u.held, l.name)
 	l.u.mu.Unlock()
 	close(l.given)
-	if err != nil {
+	return nil
+}
+
+// release gives the lease back in the rows, whatever became of the request.
+func (l *lease) release() {
+	ctx, stop := context.WithTimeout(context.Background(), rowTimeout)
+	defer stop()
+	if err := l.u.deps.Rows.ReleaseLease(ctx, l.name, l.holder); err != nil {
 		l.u.deps.Log.Warn("an upload's lease is not given back; it ends by itself", "lease", l.name, "error", err)
 	}
-	return nil
 }
