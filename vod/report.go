@@ -37,7 +37,7 @@ type Picture struct {
 	Black      []Span  `json:"black"`     // over 3 s
 	Frozen     []Span  `json:"frozen"`    // over 3 s, and nothing is said meanwhile: a slide that stands still while somebody speaks is a slide
 	Slides     []Span  `json:"slides"`    // stretches between changes of slide, for chapters
-	Sharpness  float64 `json:"sharpness"` // 0..1, of the smallest text that was found; 0: unknown
+	Sharpness  float64 `json:"sharpness"` // 0..1, of the text that was found: 1 is as sharp as the picture's size allows; 0: none was found
 }
 
 // Sound is what is known of one sound track.

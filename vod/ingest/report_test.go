@@ -326,3 +326,19 @@ func TestWordsAreSetWell(t *testing.T) {
 		}
 	}
 }
+
+// TestGuidesExplainEveryFinding: organizers find each code in both guides.
+func TestGuidesExplainEveryFinding(t *testing.T) {
+	t.Parallel()
+	for _, guide := range []string{"organizer-guide.md", "guide-organisateur.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", guide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for code := range catalogue {
+			if !strings.Contains(string(text), "`"+code+"`") {
+				t.Errorf("%s does not explain %s", guide, code)
+			}
+		}
+	}
+}
