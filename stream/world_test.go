@@ -323,9 +323,20 @@ type world struct {
 
 func newWorld(tb testing.TB, s *store, now time.Time, cfg stream.Config) *world {
 	tb.Helper()
-	w := &world{tb: tb, store: s, now: now}
+	return newWorldOn(tb, &world{tb: tb, store: s, now: now}, s, cfg)
+}
+
+// objects is what a Playout needs of storage.Store.
+type objects interface {
+	Open(ctx context.Context, key storage.Key) (storage.Object, error)
+}
+
+// newWorldOn gives a world its Playout, which reads objects from another store.
+func newWorldOn(tb testing.TB, w *world, objects objects, cfg stream.Config) *world {
+	tb.Helper()
+	s := w.store
 	p, err := stream.New(cfg, stream.Deps{
-		Events: s, Library: s, Journals: s, Slates: s, Objects: s,
+		Events: s, Library: s, Journals: s, Slates: s, Objects: objects,
 		Secret: []byte("a secret that all nodes share"), Log: slog.New(slog.DiscardHandler), Now: w.clock, Wait: w.wait,
 	})
 	if err != nil {
