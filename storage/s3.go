@@ -25,7 +25,7 @@ type S3Config struct {
 	Bucket    string
 	Prefix    string // folder in the bucket that all objects lie under, "" or "a/b"
 	Endpoint  string // URL of the server; "": AWS, by region
-	Region    string // "": the environment's, else us-east-1
+	Region    string // "": the environment's where the keys are not given here, else us-east-1
 	PathStyle bool   // https://server/bucket/key instead of https://bucket.server/key
 	CAFile    string // PEM file of certificate authorities to trust besides the system's
 

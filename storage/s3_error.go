@@ -41,7 +41,7 @@ func (s *S3) explain(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
-	kind, words := s.verdict(err)
+	words, kind := s.verdict(err)
 	if kind == ErrNotFound {
 		return fmt.Errorf("%s: %w", doing, ErrNotFound)
 	}
@@ -53,37 +53,37 @@ func (s *S3) explain(ctx context.Context, doing string, err error) error {
 }
 
 // verdict finds the sentinel for an error, and words that help.
-func (s *S3) verdict(err error) (kind error, words string) {
+func (s *S3) verdict(err error) (words string, kind error) {
 	code, status := codeOf(err), statusOf(err)
 	switch code {
 	case "NoSuchKey", "NotFound":
-		return ErrNotFound, ""
+		return "", ErrNotFound
 	case "NoSuchBucket":
-		return nil, fmt.Sprintf("bucket %s does not exist", s.cfg.Bucket)
+		return fmt.Sprintf("bucket %s does not exist", s.cfg.Bucket), nil
 	case "AccessDenied", "Forbidden", "AllAccessDisabled", "AccountProblem":
-		return fs.ErrPermission, fmt.Sprintf("the server does not allow it in bucket %s", s.cfg.Bucket)
+		return fmt.Sprintf("the server does not allow it in bucket %s", s.cfg.Bucket), fs.ErrPermission
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
-		return fs.ErrPermission, "the server refuses the credentials"
+		return "the server refuses the credentials", fs.ErrPermission
 	case "RequestTimeTooSkewed":
-		return nil, "the clock of this machine is wrong"
+		return "the clock of this machine is wrong", nil
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "TemporaryRedirect", "MovedPermanently", "301":
-		return nil, "the region or the endpoint is wrong"
+		return "the region or the endpoint is wrong", nil
 	case "QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "StorageFull", "InsufficientCapacity", "CapExceeded", "ServiceQuotaExceededException":
-		return ErrNoSpace, "the bucket is full"
+		return "the bucket is full", ErrNoSpace
 	case "ObjectParentIsFile", "ExistingObjectIsDirectory", "XMinioParentIsObject", "XMinioObjectExistsAsDirectory", "ObjectExistsAsDirectory":
-		return ErrInvalidKey, "it lies above or below another object"
+		return "it lies above or below another object", ErrInvalidKey
 	case "PreconditionFailed", "InvalidRange":
-		return ErrChanged, ""
+		return "", ErrChanged
 	}
 	switch {
 	case status == http.StatusInsufficientStorage:
-		return ErrNoSpace, "the bucket is full"
+		return "the bucket is full", ErrNoSpace
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fs.ErrPermission, fmt.Sprintf("the server does not allow it in bucket %s", s.cfg.Bucket)
+		return fmt.Sprintf("the server does not allow it in bucket %s", s.cfg.Bucket), fs.ErrPermission
 	case status >= 500 || status == http.StatusTooManyRequests || status == 0 && (isNetwork(err) || brokeOff(err)):
-		return ErrUnavailable, "the object store cannot be reached or cannot answer"
+		return "the object store cannot be reached or cannot answer", ErrUnavailable
 	}
-	return nil, ""
+	return "", nil
 }
 
 func codeOf(err error) string {

@@ -116,7 +116,7 @@ func (o *s3Object) Close() error {
 
 // readAt reads at an offset: all of p, or what the network gives at once.
 func (o *s3Object) readAt(p []byte, off int64, all bool) (n int, err error) {
-	if o.size <= smallObject {
+	if o.size <= smallObject || off >= o.size {
 		return o.readSmall(p, off)
 	}
 	c, err := o.take(off)
@@ -127,25 +127,28 @@ func (o *s3Object) readAt(p []byte, off int64, all bool) (n int, err error) {
 		o.put(c)
 		return 0, nil
 	}
-	want := p[:min(int64(len(p)), max(o.size-off, 0))]
+	want := p[:min(int64(len(p)), o.size-off)]
 	if n, err = c.read(want, off, all); err != nil {
 		c.close()
 		return n, err
 	}
 	o.put(c)
-	if n == 0 || all && n < len(p) {
+	if all && n < len(p) {
 		return n, io.EOF
 	}
 	return n, nil
 }
 
-// readSmall reads from the content in memory, which the first read fetches.
+// readSmall reads from the content in memory, which the first read fetches, or past the end.
 func (o *s3Object) readSmall(p []byte, off int64) (int, error) {
 	o.mu.Lock()
 	closed := o.closed
 	o.mu.Unlock()
 	if closed {
 		return 0, fmt.Errorf("read %s: %w", o.key, fs.ErrClosed)
+	}
+	if off >= o.size {
+		return 0, io.EOF
 	}
 	o.load.Lock()
 	defer o.load.Unlock()

@@ -363,3 +363,26 @@ func TestS3ReadsLikeBytes(t *testing.T) {
 		}
 	})
 }
+
+// TestS3CredentialsByTheChain is not parallel: it sets the environment.
+func TestS3CredentialsByTheChain(t *testing.T) {
+	g := storagetest.StartGateway(t)
+	cfg := g.Config("bucket")
+	cfg.AccessKeyID, cfg.SecretAccessKey, cfg.Region = "", "", ""
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	if _, err := storage.NewS3(t.Context(), cfg, quiet()); err == nil || !strings.Contains(err.Error(), "no credentials") {
+		t.Errorf("got %v", err)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", g.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", g.SecretKey)
+	s := newS3(t, cfg)
+	if _, err := s.Put(t.Context(), "k", strings.NewReader("x")); err != nil {
+		t.Error(err)
+	}
+}
