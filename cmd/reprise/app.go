@@ -179,10 +179,14 @@ func (a *app) run(ctx context.Context) error {
 
 func (a *app) logger() *slog.Logger { return a.house.log }
 
-// ready says whether the stores answer.
+// ready says whether the stores answer. A remote store of objects is not
+// asked: what is on air is on this machine's disk, and goes on without it.
 func (a *app) ready(ctx context.Context) error {
 	if err := a.rows.Ping(ctx); err != nil {
 		return err
+	}
+	if a.cache != nil {
+		return nil
 	}
 	if _, err := a.objects.Stat(ctx, "ready"); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"reprise/api/token"
+	"reprise/configs"
 	"reprise/event"
 	"reprise/stream"
 )
@@ -35,8 +36,13 @@ type testServer struct {
 // startServer builds a server on data and runs it.
 func startServer(t *testing.T, data string, now time.Time) *testServer {
 	t.Helper()
+	return startServerAs(t, testConfig(data), now)
+}
+
+func startServerAs(t *testing.T, cfg configs.Config, now time.Time) *testServer {
+	t.Helper()
 	c := newSetClock(now)
-	a, err := newApp(t.Context(), testConfig(data), deps{clock: c, log: silent()})
+	a, err := newApp(t.Context(), cfg, deps{clock: c, log: silent()})
 	if err != nil {
 		t.Fatal(err)
 	}
