@@ -24,7 +24,8 @@ const sqliteConns = 8
 // synchronous=FULL: in WAL mode each commit is then fsynced, so what was
 // acknowledged survives a power cut (NORMAL would lose the last commits).
 // Immediate transactions: a writer waits at BEGIN, where busy_timeout works;
-// a reader that turns writer would get SQLITE_BUSY at once.
+// a reader that turns writer would get SQLITE_BUSY at once. The wait is long, as
+// those who wait are not served in turn, and a slow disk makes each commit long.
 func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -38,7 +39,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sql.DB, er
 	query := url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
-			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
+			"busy_timeout(30000)", "journal_mode(WAL)", "synchronous(FULL)",
 			"foreign_keys(1)", "journal_size_limit(67108864)",
 		},
 	}

@@ -18,7 +18,7 @@ func TestSQLiteSettings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "odd? name%20#1 é.db")
 	d := open(t, path)
 	for pragma, want := range map[string]string{
-		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000",
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "30000",
 	} {
 		var got string
 		if err := d.SQL().QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {

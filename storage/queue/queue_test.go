@@ -30,6 +30,9 @@ const (
 	whereVar = "REPRISE_QUEUETEST_DATABASE"
 )
 
+// enqueued is how many jobs each of four processes enqueues: the same ones.
+const enqueued = 25
+
 func TestMain(m *testing.M) {
 	if what := os.Getenv(childVar); what != "" {
 		if err := child(what, os.Getenv(whereVar)); err != nil {
@@ -42,7 +45,7 @@ func TestMain(m *testing.M) {
 }
 
 // child runs the queue; its handler says the id and works until it is told to
-// stop, which it says too. As "enqueuer" it enqueues 100 jobs as soon as a line comes in.
+// stop, which it says too. As "enqueuer" it enqueues jobs as soon as a line comes in.
 func child(what, where string) error {
 	ctx := context.Background()
 	d, err := db.Open(ctx, db.Config{DSN: where, Now: time.Now}, slog.New(slog.DiscardHandler))
@@ -56,7 +59,7 @@ func child(what, where string) error {
 	if what == "enqueuer" {
 		fmt.Println("ready")
 		bufio.NewReader(os.Stdin).ReadString('\n') // the end of it will do as well
-		for i := range 100 {
+		for i := range enqueued {
 			if err := q.Enqueue(ctx, "work", strconv.Itoa(i), queue.Options{Priority: queue.Normal}); err != nil {
 				return err
 			}
@@ -288,8 +291,8 @@ func testUniqueAmongProcesses(t *testing.T, w *world) {
 		}
 	}
 	jobs, err := w.queue(quick).Jobs(t.Context(), 1000)
-	if err != nil || len(jobs) != 100 {
-		t.Errorf("%d jobs, want 100: %v", len(jobs), err)
+	if err != nil || len(jobs) != enqueued {
+		t.Errorf("%d jobs, want %d: %v", len(jobs), enqueued, err)
 	}
 }
 
