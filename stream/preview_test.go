@@ -100,12 +100,16 @@ func previewFile(t testing.TB, w *world, id vod.MediaID, uri string) {
 // firstOf is a film with its first rendition alone.
 func firstOf(f film, revision int) vod.Media {
 	m := f.media(revision)
+	rung := "v360"
+	if m.Rendition(rung) == nil {
+		rung = "v234"
+	}
 	for _, r := range m.Renditions {
 		if r.Kind == vod.Video {
 			m.Ladder = append(m.Ladder, r.Name)
 		}
 	}
-	m.Renditions = slices.DeleteFunc(m.Renditions, func(r vod.Rendition) bool { return r.Kind == vod.Video && r.Name != "v360" })
+	m.Renditions = slices.DeleteFunc(m.Renditions, func(r vod.Rendition) bool { return r.Kind == vod.Video && r.Name != rung })
 	m.Partial, m.ID = true, vod.MediaID("f"+string(m.ID[1:]))
 	return m
 }

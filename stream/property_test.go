@@ -14,6 +14,7 @@ import (
 	"reprise/stream"
 	"reprise/stream/conformance"
 	"reprise/stream/timeline"
+	"reprise/vod"
 )
 
 // drawFilm draws a film of ten seconds to three minutes.
@@ -62,7 +63,7 @@ func editWorld(t *rapid.T, w *world) {
 		}
 		return &e.Talks[rapid.IntRange(0, len(e.Talks)-1).Draw(t, "talk")]
 	}
-	switch rapid.IntRange(0, 4).Draw(t, "edit") {
+	switch rapid.IntRange(0, 5).Draw(t, "edit") {
 	case 0:
 		if k := pick(); k != nil {
 			k.Starts = k.Starts.Add(time.Duration(rapid.IntRange(-300, 300).Draw(t, "shift")) * time.Second)
@@ -74,6 +75,13 @@ func editWorld(t *rapid.T, w *world) {
 	case 2:
 		e.Auditoriums = slices.Clone(e.Auditoriums)
 		e.Auditoriums[0].Closes = e.Auditoriums[0].Closes.Add(time.Duration(rapid.IntRange(-30, 200).Draw(t, "closes")) * time.Second)
+	case 3:
+		if k := pick(); k != nil { // a first rendition can go on air
+			asset := k.Films["fr"]
+			if _, err := w.store.Asset(t.Context(), vod.AssetID(asset)); asset != "" && errors.Is(err, vod.ErrNotFound) {
+				w.putFirst(firstOf(drawFilm(t, asset), 2+int(e.Version)))
+			}
+		}
 	default:
 		if k := pick(); k != nil { // a film becomes ready, or is replaced
 			asset := k.Films[rapid.SampledFrom([]event.Language{"fr", "en"}).Draw(t, "film")]
@@ -119,8 +127,14 @@ func TestR104_R115_AnyProgrammeAnyEdit(t *testing.T) {
 				look(r, now, seen, a, b)
 			}
 			a.at(now)
+			before := onAirOf(r, a, now)
 			editWorld(r, a)
 			a.refresh()
+			for talk, entry := range before {
+				if got := entryOf(r, a, talk); got != entry {
+					r.Fatalf("R234 %v: the talk on air was %+v and is %+v", now, entry, got)
+				}
+			}
 			look(r, now, seen, a, b) // b has not seen the edit
 			now = now.Add(900 * time.Millisecond)
 			a.at(now)
@@ -136,6 +150,42 @@ func TestR104_R115_AnyProgrammeAnyEdit(t *testing.T) {
 			look(r, now, seen, a, b, c)
 		}
 	})
+}
+
+// talkOn is a talk on one feed.
+type talkOn struct {
+	talk     string
+	language event.Language
+}
+
+// onAirOf returns the journal entries of talks that have begun to be listed, whole to their end.
+func onAirOf(t *rapid.T, w *world, now time.Time) map[talkOn]timeline.Entry {
+	begun := map[talkOn]timeline.Entry{}
+	for _, l := range []event.Language{"fr", "en"} {
+		for _, e := range journalOf(t, w, l).Entries {
+			if e.Talk != "" && !e.AirTime(e.From+1).Add(-timeline.Lead).After(now) {
+				begun[talkOn{e.Talk, l}] = e
+			}
+		}
+	}
+	return begun
+}
+
+func entryOf(t *rapid.T, w *world, talk talkOn) timeline.Entry {
+	for _, e := range journalOf(t, w, talk.language).Entries {
+		if e.Talk == talk.talk {
+			return e
+		}
+	}
+	return timeline.Entry{}
+}
+
+func journalOf(t *rapid.T, w *world, l event.Language) timeline.Journal {
+	j, _, err := w.store.Journal(t.Context(), stream.Feed{Event: "conf", Auditorium: "main", Language: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
 }
 
 // look compares what nodes say, and what is said with what was said before.
