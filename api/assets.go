@@ -435,7 +435,7 @@ func (s *Server) deleteAsset(ctx context.Context, in *assetInput) (*struct{}, er
 	if _, err := s.stopJobs(ctx, a.ID); err != nil {
 		return nil, err
 	}
-	if err := s.in.Recordings.Delete(ctx, a.ID); err != nil {
+	if err := s.in.Library.DeleteAsset(ctx, a.ID); err != nil {
 		return nil, err
 	}
 	s.audit(ctx, "delete asset", slog.String("asset_id", string(a.ID)))

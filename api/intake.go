@@ -60,9 +60,6 @@ type Uploader interface {
 type Recordings interface {
 	Restorer
 	Captioner
-	// Delete removes an asset, its media and its report; objects that nobody
-	// names any more go with the next sweep.
-	Delete(ctx context.Context, id vod.AssetID) error
 }
 
 // Restorer brings a past revision back.

@@ -72,7 +72,7 @@ func (s *Server) showPreview(ctx context.Context, a *vod.Asset, v *sight) (*Prev
 }
 
 // originalPath is where a film lies as it came, below /p/{token}/.
-func originalPath(id vod.AssetID) string { return "asset/" + string(id) + "/original.mp4" }
+func originalPath(id vod.AssetID) string { return "source/" + string(id) + "/film.mp4" }
 
 // playable returns the media that shows an asset, nil when there is none.
 func (s *Server) playable(ctx context.Context, a *vod.Asset) (*vod.Media, error) {
