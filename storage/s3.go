@@ -39,7 +39,14 @@ type S3Config struct {
 	Concurrency int           // parts of one object on their way at once; 4
 	Attempts    int           // tries of one request; 8
 	Timeout     time.Duration // without a byte moving; 30 s
+
+	// Patient makes NewS3 take a server that does not answer now: a node that
+	// starts while its store is away still serves what is on its own disk.
+	Patient bool
 }
+
+// patientCheck is how long a Patient NewS3 waits for the server.
+const patientCheck = 5 * time.Second
 
 const (
 	defaultPartSize    = 16 << 20
@@ -168,7 +175,17 @@ func NewS3(ctx context.Context, cfg S3Config, log *slog.Logger) (*S3, error) {
 			o.BaseEndpoint = aws.String(strings.TrimSuffix(cfg.Endpoint, "/"))
 		}
 	})
-	if err := s.check(ctx, sdk.Credentials); err != nil {
+	checking, cancel := ctx, func() {}
+	if cfg.Patient {
+		checking, cancel = context.WithTimeout(ctx, patientCheck)
+	}
+	defer cancel()
+	err = s.check(checking, sdk.Credentials)
+	if cfg.Patient && ctx.Err() == nil && (checking.Err() != nil || errors.Is(err, ErrUnavailable)) {
+		log.ErrorContext(ctx, "the object store does not answer: what is not on this machine cannot be read or written for now", "error", err)
+		return s, nil
+	}
+	if err != nil {
 		s.Close()
 		return nil, err
 	}

@@ -150,6 +150,12 @@ func TestTalkGoesOnWithoutItsStore(t *testing.T) {
 			w.watch(t, s.links.playlist(stream.Live, "main", language, s.play))
 		}
 	}
+	// The node is started anew meanwhile: what was read ahead is still there.
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = startServerAs(t, cfg, noon().Add((filmSeconds+20)*time.Second))
+	w.server = s
 	live := len(w.seen)
 	for _, language := range s.links.event.Languages {
 		w.watch(t, s.links.playlist(stream.Replay, "noon", language, s.play))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,12 +67,18 @@ func (s *storageCopy) Run(ctx context.Context, c *commandLine, p program) (err e
 	}
 	m := newMeter(p, "objects")
 	report, err := storage.Copy(ctx, from, to, storage.CopyOptions{
-		Prefix: storage.Key(s.Prefix), Workers: s.Workers, Ledger: filepath.Join(cfg.Data.Dir, "storage-copy.ledger"),
+		Prefix: storage.Key(s.Prefix), Workers: s.Workers, Ledger: filepath.Join(cfg.Data.Dir, ledgerName(target)),
 	}, func(done storage.CopyProgress) {
 		m.update(fmt.Sprintf("pass %d", done.Pass), float64(done.Bytes)/float64(max(done.TotalBytes, 1)))
 	})
 	m.done("")
 	return errors.Join(s.tell(p, target, report), err)
+}
+
+// ledgerName names the file that remembers what a target was given.
+func ledgerName(target string) string {
+	sum := sha256.Sum256([]byte(target))
+	return "storage-copy-" + hex.EncodeToString(sum[:8]) + ".ledger"
 }
 
 // open opens the store that To names; the text says for people which it is.
@@ -95,7 +103,8 @@ func (s *storageCopy) open(ctx context.Context, cfg configs.Config, p program, l
 	}
 	to, err := openObjects(ctx, other, log)
 	if onS3(other) {
-		return to, "bucket " + other.Storage.S3.Bucket, err
+		c := other.Storage.S3
+		return to, strings.TrimSpace(fmt.Sprintf("bucket %s %s %s", c.Bucket, c.Prefix, c.Endpoint)), err
 	}
 	return to, objectsDir(other), err
 }
