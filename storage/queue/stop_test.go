@@ -52,8 +52,10 @@ func testCancelInAnotherProcess(t *testing.T, w *world) {
 	if line, _ := said.ReadString('\n'); strings.TrimSpace(line) != "stopped a" {
 		t.Errorf("child: %q", line)
 	}
-	if took := time.Since(start); took > 2*time.Second { // one, and one for a busy machine
-		t.Errorf("cancelled after %v", took)
+	took := time.Since(start)
+	t.Logf("cancelled after %v", took)
+	if took > 2*time.Second { // one, and one for a busy machine
+		t.Error("that is too late")
 	}
 	w.until(q, "a", queue.Cancelled)
 }
