@@ -15,7 +15,7 @@ import (
 
 // Asset is a film of the library: what was handed in, what is being made of it, and where it is shown.
 type Asset struct {
-	ID       vod.AssetID    `json:"id"`
+	ID       vod.AssetID    `json:"id" example:"0192c2a4-7b1e-7cc0-8a57-3d5f2f0f9a10"`
 	Title    string         `json:"title"`
 	State    vod.State      `json:"state" enum:"uploading,uploaded,probing,processing,ready,failed" doc:"of the latest hand-in"`
 	Percent  float64        `json:"percent" doc:"of state, 0 to 100"`
@@ -233,7 +233,7 @@ func (s *Server) answerAsset(ctx context.Context, a *vod.Asset, v *sight) (*asse
 type titleInput struct {
 	AssetPath
 	Body struct {
-		Title string `json:"title" minLength:"1" maxLength:"200" doc:"as organizers know it; viewers see the talk's"`
+		Title string `json:"title" minLength:"1" maxLength:"200" doc:"as organizers know it; viewers see the talk's" example:"Opening, final version"`
 	}
 }
 
@@ -435,7 +435,11 @@ func (s *Server) deleteAsset(ctx context.Context, in *assetInput) (*struct{}, er
 	if _, err := s.stopJobs(ctx, a.ID); err != nil {
 		return nil, err
 	}
-	if err := s.in.Library.DeleteAsset(ctx, a.ID); err != nil {
+	err = s.in.Recordings.Delete(ctx, a.ID)
+	if errors.Is(err, vod.ErrConflict) {
+		err = &inUse{}
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.audit(ctx, "delete asset", slog.String("asset_id", string(a.ID)))

@@ -216,6 +216,8 @@ func TestDeleteAsset(t *testing.T) {
 	if asked := in.asked(); asked != "cancel process film-t2; delete film-t2" {
 		t.Error(asked)
 	}
+	in.shown = loose // a journal names it
+	wantProblem(t, w.call("DELETE", "/assets/loose", "", w.desk()), 409, "asset-in-use", noStore)
 	// Another event shows what this one has handed in.
 	other := in.events["other"]
 	other.Talks[0].Films["fr"] = string(spoken)

@@ -84,9 +84,9 @@ func (s *Server) captionList(ctx context.Context, in *assetInput) (*captionListO
 // Cue is one caption.
 type Cue struct {
 	ID       string  `json:"id,omitempty" maxLength:"200"`
-	Start    float64 `json:"start" minimum:"-86400" maximum:"86400" doc:"seconds from the beginning of the film"`
-	End      float64 `json:"end" minimum:"-86400" maximum:"86400"`
-	Text     string  `json:"text" maxLength:"4096" doc:"WebVTT cue text: lines, and the tags b, i, u, c, v, lang, ruby and rt"`
+	Start    float64 `json:"start" minimum:"-86400" maximum:"86400" doc:"seconds from the beginning of the film" example:"12.48"`
+	End      float64 `json:"end" minimum:"-86400" maximum:"86400" example:"15.2"`
+	Text     string  `json:"text" maxLength:"4096" doc:"WebVTT cue text: lines, and the tags b, i, u, c, v, lang, ruby and rt" example:"<v Ada>Hello, and welcome."`
 	Settings string  `json:"settings,omitempty" maxLength:"200" doc:"WebVTT cue settings" example:"line:90%"`
 }
 
@@ -225,7 +225,7 @@ type shiftInput struct {
 	CaptionPath
 	Guard
 	Body struct {
-		Shift float64 `json:"shift" minimum:"-43200" maximum:"43200" doc:"seconds by which they are shown later than the file says; the whole shift, not one more"`
+		Shift float64 `json:"shift" minimum:"-43200" maximum:"43200" doc:"seconds by which they are shown later than the file says; the whole shift, not one more" example:"-1.25"`
 	}
 }
 

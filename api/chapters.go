@@ -25,8 +25,8 @@ const (
 
 // ChapterMark is a named point of a film.
 type ChapterMark struct {
-	Start float64 `json:"start" minimum:"0" maximum:"86400" doc:"seconds from the beginning"`
-	Title string  `json:"title" minLength:"1" maxLength:"200"`
+	Start float64 `json:"start" minimum:"0" maximum:"86400" doc:"seconds from the beginning" example:"312.5"`
+	Title string  `json:"title" minLength:"1" maxLength:"200" example:"Results"`
 }
 
 // Chapters are those of a film.

@@ -18,7 +18,7 @@ type filmInput struct {
 	Talk event.TalkID `path:"talk" pattern:"^[a-z0-9-]{1,64}$"`
 	Body struct {
 		Languages []event.Language `json:"languages,omitempty" maxItems:"50" doc:"feeds that show the film; absent: all"`
-		Asset     vod.AssetID      `json:"asset" maxLength:"64" doc:"empty: take the film off"`
+		Asset     vod.AssetID      `json:"asset" maxLength:"64" doc:"empty: take the film off" example:"0192c2a4-7b1e-7cc0-8a57-3d5f2f0f9a10"`
 	}
 }
 

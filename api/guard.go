@@ -80,10 +80,10 @@ func (s *Server) exclusively(ctx context.Context, name string, change func() err
 	return changed
 }
 
-// remake lets a changed film go to its viewers: one that is being processed
-// takes the change along, one that never was ready has nothing to remake.
+// remake lets a changed film go to its viewers. The work on one that is being
+// processed ends with it anyway; of one that was refused there is nothing to remake.
 func (s *Server) remake(ctx context.Context, a *vod.Asset) error {
-	if a.Media == "" {
+	if a.Media == "" || a.State != vod.Ready {
 		return nil
 	}
 	return s.in.Jobs.Enqueue(ctx, JobRemake, string(a.ID), JobOptions{Urgent: true, Due: s.due(ctx, a.ID)})

@@ -143,7 +143,7 @@ func (s *Server) addFilm(ctx context.Context, page *HandInPage, id vod.AssetID, 
 
 type acceptInput struct {
 	Body struct {
-		Terms string `json:"terms" minLength:"1" maxLength:"64" doc:"version of the terms that were read"`
+		Terms string `json:"terms" minLength:"1" maxLength:"64" doc:"version of the terms that were read" example:"5f2b0c9d1a7e4468"`
 	}
 }
 

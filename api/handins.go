@@ -45,7 +45,7 @@ type HandIn struct {
 	Open      bool             `json:"open" doc:"a film may be handed in, or replaced, now"`
 	Asset     vod.AssetID      `json:"asset,omitempty" doc:"the film that there is"`
 	Uploads   []Upload         `json:"uploads" doc:"what came by it, oldest first"`
-	Link      string           `json:"link,omitempty" doc:"personal: a secret. Absent once it is revoked"`
+	Link      string           `json:"link,omitempty" doc:"personal: a secret. Absent once it is revoked" example:"https://video.example.org/fr/hand-in#k=eyJ…"`
 }
 
 // HandInList is the answer of handIns.
@@ -145,12 +145,12 @@ func HandInLink(keys interface {
 
 // HandInRequest describes a hand-in to make.
 type HandInRequest struct {
-	Talk      event.TalkID     `json:"talk" pattern:"^[a-z0-9-]{1,64}$"`
-	Languages []event.Language `json:"languages,omitempty" maxItems:"50" doc:"that the film is for; absent: all of the event"`
-	Name      string           `json:"name" minLength:"1" maxLength:"200" doc:"of the speaker"`
-	Email     string           `json:"email,omitempty" maxLength:"254" doc:"absent: no mail is sent"`
-	Language  event.Language   `json:"language,omitempty" maxLength:"35" doc:"of the words they read; absent: the event's first"`
-	Deadline  time.Time        `json:"deadline" doc:"until then a first film is taken"`
+	Talk      event.TalkID     `json:"talk" pattern:"^[a-z0-9-]{1,64}$" example:"opening"`
+	Languages []event.Language `json:"languages,omitempty" maxItems:"50" doc:"that the film is for; absent: all of the event" example:"[\"fr\"]"`
+	Name      string           `json:"name" minLength:"1" maxLength:"200" doc:"of the speaker" example:"Ada Lovelace"`
+	Email     string           `json:"email,omitempty" maxLength:"254" doc:"absent: no mail is sent" example:"ada@example.org"`
+	Language  event.Language   `json:"language,omitempty" maxLength:"35" doc:"of the words they read; absent: the event's first" example:"fr"`
+	Deadline  time.Time        `json:"deadline" doc:"until then a first film is taken" example:"2026-11-20T22:59:00Z"`
 	Lock      *time.Time       `json:"lock,omitempty" doc:"until then it may be replaced; absent: the deadline"`
 	Organizer string           `json:"organizer,omitempty" maxLength:"254" doc:"mail address that hears of it"`
 	Message   string           `json:"message,omitempty" maxLength:"4000" doc:"shown on the page"`

@@ -60,6 +60,10 @@ type Uploader interface {
 type Recordings interface {
 	Restorer
 	Captioner
+	// Delete removes an asset, its media and its reports; objects that nobody
+	// names any more go with the next sweep. vod.ErrConflict while viewers may
+	// still be given media of it.
+	Delete(ctx context.Context, id vod.AssetID) error
 }
 
 // Restorer brings a past revision back.

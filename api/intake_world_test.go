@@ -51,10 +51,11 @@ type intake struct {
 	cues     map[string][]webvtt.Cue // asset.language
 	invited  []Invitation
 	tus      http.Handler
-	said     []string // what was asked of the fakes that do things
-	readings int      // of all assets
-	conflict int      // so many PutEvents fail first
-	fail     error    // of readings
+	said     []string    // what was asked of the fakes that do things
+	readings int         // of all assets
+	conflict int         // so many PutEvents fail first
+	fail     error       // of readings
+	shown    vod.AssetID // cannot be deleted
 }
 
 func newIntake(now func() time.Time) *intake {
@@ -237,13 +238,7 @@ func (f *fakeLibrary) UpdateAsset(_ context.Context, id vod.AssetID, change func
 	return a, nil
 }
 
-func (f *fakeLibrary) DeleteAsset(_ context.Context, id vod.AssetID) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	(*intake)(f).note("delete %s", id)
-	delete(f.assets, id)
-	return nil
-}
+func (f *fakeLibrary) DeleteAsset(context.Context, vod.AssetID) error { panic("not used") }
 
 func (f *fakeLibrary) Media(_ context.Context, id vod.MediaID) (vod.Media, error) {
 	m, ok := f.media[id]
@@ -450,6 +445,17 @@ func (f *fakeRecordings) Restore(_ context.Context, id vod.AssetID, media vod.Me
 		a.Media = media
 		return nil
 	})
+}
+
+func (f *fakeRecordings) Delete(_ context.Context, id vod.AssetID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.shown == id {
+		return vod.ErrConflict
+	}
+	(*intake)(f).note("delete %s", id)
+	delete(f.assets, id)
+	return nil
 }
 
 // caption changes the captions of an asset as ingest does.

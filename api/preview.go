@@ -19,7 +19,7 @@ const previewLife = 12 * time.Hour
 
 // Preview is a film before its hour, for those who made it.
 type Preview struct {
-	URL     string    `json:"url,omitempty" doc:"multivariant playlist, relative to the server's root; holds a secret. Absent: nothing is made of the film yet"`
+	URL     string    `json:"url,omitempty" doc:"multivariant playlist, relative to the server's root; holds a secret. Absent: nothing is made of the film yet" example:"/p/eyJ…/preview/aaaabbbbccccddddeeeeffff22/multivariant.m3u8"`
 	Partial bool      `json:"partial" doc:"url shows the first rendition alone"`
 	File    string    `json:"file,omitempty" doc:"the film as it came, in a form that browsers play; holds a secret. Absent: not in such a form"`
 	Poster  string    `json:"poster,omitempty" doc:"holds a secret"`

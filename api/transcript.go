@@ -133,7 +133,7 @@ type SearchResult struct {
 
 type searchInput struct {
 	Bearer
-	Query    string `query:"q" required:"true" minLength:"2" maxLength:"200"`
+	Query    string `query:"q" required:"true" minLength:"2" maxLength:"200" example:"neural networks"`
 	Language string `query:"language" pattern:"^[A-Za-z0-9-]{2,35}$" doc:"of the captions; absent: all"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
