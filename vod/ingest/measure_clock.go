@@ -108,7 +108,7 @@ func offsets(v *VideoTrack, a *AudioTrack) []vod.Offset {
 	late := a.First - v.First
 	list := []vod.Offset{{At: thousandths(max(0, a.First.Seconds())), Offset: thousandths(late.Seconds())}}
 	c := a.clock
-	if !c.known() || len(c.marks) < 2 {
+	if !c.known() || len(c.marks) < 3 { // too short to have a middle
 		return list
 	}
 	middle := c.marks[0]

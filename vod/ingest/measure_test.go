@@ -310,3 +310,22 @@ func TestSoundClock(t *testing.T) {
 		t.Errorf("offsets are %v", got)
 	}
 }
+
+// TestBlindsAreNoText: slanted stripes, blurred, as of blinds and shirts before a camera.
+func TestBlindsAreNoText(t *testing.T) {
+	t.Parallel()
+	const width, height = 1280, 720
+	picture := make([]byte, width*height)
+	for y := range height {
+		for x := range width {
+			wave := math.Sin(float64(x)/6 + float64(y)/40)
+			if x > width/3 {
+				wave = 0
+			}
+			picture[y*width+x] = byte(128 + 90*wave)
+		}
+	}
+	if w := readText(picture, width, height); w.edge != 0 {
+		t.Errorf("blinds are read as letters of %v with edges of %.2f", w.letter, w.edge)
+	}
+}
