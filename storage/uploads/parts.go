@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,9 +143,21 @@ func (b *partsBackend) removeTails(ctx context.Context, id vod.UploadID) error {
 	return err
 }
 
+// spoolName is how the names of spools begin, for the moment that they have one.
+const spoolName = ".part-"
+
 func (b *partsBackend) sweep(ctx context.Context, open func(vod.UploadID) (bool, error)) (int, error) {
 	var stray []func() error
-	err := b.parts.Unfinished(ctx, prefix, func(u storage.Unfinished) error {
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return 0, explain(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), spoolName) { // of who was killed in that moment
+			stray = append(stray, func() error { return os.Remove(filepath.Join(b.dir, e.Name())) })
+		}
+	}
+	err = b.parts.Unfinished(ctx, prefix, func(u storage.Unfinished) error {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(string(u.Key), prefix), "/")
 		if !validID(name) || rest != "film" {
 			return nil
@@ -172,7 +186,7 @@ func (b *partsBackend) sweep(ctx context.Context, open func(vod.UploadID) (bool,
 		return 0, err
 	}
 	for i, away := range stray {
-		if err := away(); err != nil {
+		if err := away(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
 	}
@@ -222,11 +236,11 @@ type spool struct {
 }
 
 func (s *partsSink) newSpool() (*spool, error) {
-	f, err := os.CreateTemp(s.backend.dir, ".part-")
+	f, err := os.CreateTemp(s.backend.dir, spoolName)
 	if err != nil {
 		return nil, explain(err)
 	}
-	if err := os.Remove(f.Name()); err != nil {
+	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // a sweep may be faster
 		return nil, errors.Join(err, f.Close())
 	}
 	return &spool{file: f}, nil

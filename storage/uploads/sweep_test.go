@@ -139,6 +139,11 @@ func TestSweepStrays(t *testing.T) {
 		if err := w.rows.DeleteUpload(t.Context(), w.row(stray).ID); err != nil {
 			t.Fatal(err)
 		}
+		if _, ok := w.store.(storage.Parter); ok {
+			if err := os.WriteFile(filepath.Join(w.dir, spoolName+"1"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		note := filepath.Join(w.dir, "lost+found.txt")
 		if err := os.WriteFile(note, nil, 0o600); err != nil {
 			t.Fatal(err)
