@@ -20,13 +20,16 @@ const firstRung = "v360"
 // when no browser plays the source as it is. A refusal is not nil.
 func (w *work) early(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
 	r := w.run.Recipe
+	if w.begun != nil { // nobody waited when the pictures were begun
+		return nil, nil
+	}
 	if ok, err := w.adopt(ctx, w.asset.First); err != nil || ok || w.run.usable() {
 		return nil, err
 	}
 	if len(r.Given) > 0 { // what was given is gone
 		r.Given, r.Early, r.Completed = nil, false, false
 	}
-	if !slices.Contains(r.Rungs, firstRung) || len(r.Rungs) < 2 || r.Still || !r.Early && !w.awaited(ctx) {
+	if !r.Early && !w.wantsFirst(ctx) {
 		return nil, nil
 	}
 	if !r.Early {
@@ -64,6 +67,12 @@ func (w *work) adopt(ctx context.Context, id vod.MediaID) (bool, error) {
 	return true, w.run.save()
 }
 
+// wantsFirst tells whether a first media is to be made.
+func (w *work) wantsFirst(ctx context.Context) bool {
+	r := w.run.Recipe
+	return slices.Contains(r.Rungs, firstRung) && len(r.Rungs) > 1 && !r.Still && w.awaited(ctx)
+}
+
 // awaited tells whether somebody waits for something to look at.
 func (w *work) awaited(ctx context.Context) bool {
 	if w.asset.Source.Preview == "" {
@@ -89,7 +98,7 @@ func (w *work) awaited(ctx context.Context) bool {
 func (w *work) encodeFirst(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
 	r := w.run.Recipe
 	for {
-		j := w.job([]string{firstRung})
+		j := w.job([]string{firstRung}, nil)
 		for i := range r.Sounds {
 			j.sounds = append(j.sounds, i)
 		}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"reprise/storage"
@@ -96,6 +97,8 @@ type work struct {
 	probe    *Probe
 	levels   []level
 	first    *vod.Media // the first media, once it is there
+	begun    *pictures  // being encoded; nil: not yet
+	children sync.WaitGroup
 }
 
 // process returns done when nothing is left to do: ready, or refused.
@@ -111,12 +114,19 @@ func (w *work) process(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	inner, cancel := context.WithCancel(ctx)
+	halt := func() { // before anything is said, or removed under their hands
+		cancel()
+		w.children.Wait()
+	}
+	defer halt()
 	for _, step := range []func(context.Context, *input) ([]vod.Finding, error){w.check, w.measure, w.early, w.encode} {
-		refusal, err := step(ctx, in)
+		refusal, err := step(inner, in)
 		if err != nil {
 			return false, err
 		}
 		if refusal != nil {
+			halt()
 			return true, w.refuse(ctx, refusal)
 		}
 	}
@@ -254,9 +264,21 @@ func (w *work) guess(r *recipe) {
 	w.clock.plan(r.Length, first, encode(without(r.Rungs, r.Given)))
 }
 
-// measure listens to the sounds and writes the recipe. A refusal is not nil.
+// measure listens to the sounds and writes the recipe, while the pictures are
+// encoded already: nothing about them depends on it. A refusal is not nil.
 func (w *work) measure(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
 	p, sounds := w.probe, chooseSounds(w.probe, w.asset.Source)
+	fresh := !w.run.usable() && (w.run.Recipe == nil || !w.run.Recipe.Early)
+	if fresh {
+		w.run.Recipe = newRecipe(p, sounds, nil)
+		planCopies(ctx, p, w.run.Recipe, nil)
+		if err := w.g.room(w.asset.Source, w.run); err != nil {
+			return nil, err
+		}
+		if w.asset.First == "" && !w.run.Recipe.Still && !w.wantsFirst(ctx) {
+			w.begun = w.startPictures(ctx, in)
+		}
+	}
 	treatments, levels, err := w.g.treatSounds(ctx, in, sounds, w.stage(ctx, stageMeasuring, 0, 1))
 	switch {
 	case err != nil && retryable(ctx, err):
@@ -272,18 +294,16 @@ func (w *work) measure(ctx context.Context, in *input) (refusal []vod.Finding, e
 	if err := w.g.library.PutReport(ctx, w.report(false)); err != nil {
 		return nil, fmt.Errorf("store report: %w", err)
 	}
-	if !w.run.usable() && (w.run.Recipe == nil || !w.run.Recipe.Early) {
-		w.run.Recipe = newRecipe(p, sounds, treatments)
-		byStream := map[int]level{}
-		for i, s := range sounds {
-			byStream[s.track.Index] = levels[i]
-		}
-		planCopies(ctx, p, w.run.Recipe, byStream)
-		if err := w.run.save(); err != nil {
-			return nil, err
-		}
+	if !fresh {
+		return nil, nil
 	}
-	return nil, w.g.room(w.asset.Source, w.run)
+	w.run.Recipe = newRecipe(p, sounds, treatments)
+	byStream := map[int]level{}
+	for i, s := range sounds {
+		byStream[s.track.Index] = levels[i]
+	}
+	planCopies(ctx, p, w.run.Recipe, byStream)
+	return nil, w.run.save()
 }
 
 func timedOut(err error) bool { return errors.Is(err, ErrTimeout) }
@@ -315,120 +335,6 @@ func newRecipe(p *Probe, sounds []sound, treatments []treatment) *recipe {
 		r.Rungs = append(r.Rungs, rung.name)
 	}
 	return r
-}
-
-// encode runs the transcode, unless a killed run had finished it. A source
-// whose picture proves damaged is not copied but encoded, so that every segment decodes (R162).
-func (w *work) encode(ctx context.Context, in *input) (refusal []vod.Finding, err error) {
-	r := w.run.Recipe
-	w.guess(r)
-	if !w.run.usable() {
-		if err := w.ladder(ctx, in); err != nil {
-			return nil, err
-		}
-		if r.Errors > 0 && r.copies() && !refused(r.Trouble) {
-			r.encodeAll()
-			w.first = nil
-			if err := w.ladder(ctx, in); err != nil {
-				return nil, err
-			}
-		}
-		if !refused(r.Trouble) {
-			if err := w.run.finished(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	w.findings = append(w.findings, r.Trouble...)
-	if refused(w.findings) {
-		return w.findings, nil
-	}
-	if s := readSeen(w.run.dir); s != nil && !r.Still {
-		w.findings = append(w.findings, judgeSeen(&w.probe.Video[0], s, chooseSounds(w.probe, w.asset.Source), w.levels)...)
-	}
-	return nil, nil
-}
-
-// ladder makes all that the recipe has and the first media has not.
-func (w *work) ladder(ctx context.Context, in *input) error {
-	r := w.run.Recipe
-	j := w.job(without(r.Rungs, r.Given))
-	for i, s := range r.Sounds {
-		if !slices.Contains(r.Given, lowAudioName(s.Language)) {
-			j.sounds = append(j.sounds, i)
-		}
-	}
-	if r.Still {
-		if err := w.g.still(ctx, w.asset, w.run); err != nil {
-			return err
-		}
-		j.rungs = nil
-	} else {
-		j.watch = newPictureWatch(&w.probe.Video[0], r.FPS, r.Length)
-	}
-	began := w.g.now()
-	if err := w.transcode(ctx, in, j, w.stage(ctx, stageEncoding, 0, 1)); err != nil {
-		return err
-	}
-	w.g.learn(w.probe, j.rungs, r.FPS, r.Length.Duration(), w.g.now().Sub(began))
-	if j.watch == nil {
-		return nil
-	}
-	s := j.watch.see(w.probe.Video[0].End)
-	return s.save(w.run.dir)
-}
-
-// job is a transcode of these rungs; sounds are added by the caller.
-func (w *work) job(rungs []string) job {
-	return job{probe: w.probe, recipe: w.run.Recipe, dir: w.run.dir, rungs: rungs}
-}
-
-// transcode runs one job and keeps what it brought to light. What the early
-// pass found of the sounds, which are not decoded again, is not forgotten.
-func (w *work) transcode(ctx context.Context, in *input, j job, progress func(float64)) error {
-	r := w.run.Recipe
-	if len(j.sounds) > 0 && r.Sounds[j.sounds[0]].Stream >= 0 && j.sounds[0] == 0 {
-		j.wave = newWave(r.Length)
-	}
-	trouble, err := w.g.transcode(ctx, in, j, progress)
-	if err != nil {
-		return err
-	}
-	for _, f := range r.Trouble {
-		if r.Early && !slices.ContainsFunc(trouble, func(t vod.Finding) bool { return t.Code == f.Code }) {
-			trouble = append(trouble, f)
-		}
-	}
-	r.Trouble = trouble
-	if j.wave == nil || refused(trouble) {
-		return nil
-	}
-	return j.wave.save(w.run.dir)
-}
-
-// without returns the names that are not among the others.
-func without(names, others []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
-}
-
-func (r *recipe) copies() bool {
-	for _, s := range r.Sounds {
-		if s.Copy {
-			return true
-		}
-	}
-	return r.CopyRung != ""
-}
-
-// encodeAll takes copying out of the recipe, and what was copied into a first media.
-func (r *recipe) encodeAll() {
-	if r.CopyRung != "" {
-		r.Rungs, r.CopyRung = append([]string{r.CopyRung}, r.Rungs...), ""
-	}
-	for i := range r.Sounds {
-		r.Sounds[i].Copy = false
-	}
-	r.Given, r.Early = nil, false
 }
 
 // finish makes objects of the outputs and hands the media to the library.
