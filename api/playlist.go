@@ -38,11 +38,7 @@ func (g *gate) playlist(w http.ResponseWriter, r *http.Request, q *request, c *t
 		a.Talk = event.TalkID(q.place)
 	}
 	if q.rendition == "" {
-		ask := g.playlists.Multivariant
-		if q.sound {
-			ask = g.playlists.SoundOnly
-		}
-		doc, err := ask(a, now)
+		doc, err := g.multivariant(a, q.sound, now)
 		if err != nil {
 			return 0, err
 		}
@@ -73,6 +69,13 @@ func (g *gate) playlist(w http.ResponseWriter, r *http.Request, q *request, c *t
 		}
 	}
 	return send(w, r, doc, cache), nil
+}
+
+func (g *gate) multivariant(a stream.Address, sound bool, now time.Time) (*stream.Document, error) {
+	if sound {
+		return g.playlists.SoundOnly(a, now)
+	}
+	return g.playlists.Multivariant(a, now)
 }
 
 // staffOf returns the event whose staff a preview is for, "" when the token

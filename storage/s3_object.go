@@ -37,6 +37,7 @@ type s3Object struct {
 	name string
 	size int64
 	etag string
+	date time.Time       // when it was last modified, as the server says
 	ctx  context.Context // of Open: it bounds all reads; see Store
 	stop context.CancelFunc
 
@@ -52,13 +53,18 @@ type s3Object struct {
 }
 
 func newS3Object(ctx context.Context, s *S3, key Key, head *s3.HeadObjectOutput) *s3Object {
-	o := &s3Object{s: s, key: key, name: s.ObjectName(key), size: *head.ContentLength, etag: aws.ToString(head.ETag)}
+	o := &s3Object{s: s, key: key, name: s.ObjectName(key), size: *head.ContentLength, etag: aws.ToString(head.ETag), date: aws.ToTime(head.LastModified).UTC()}
 	o.ctx, o.stop = context.WithCancel(ctx)
 	return o
 }
 
 // Size implements Object.
 func (o *s3Object) Size() int64 { return o.size }
+
+var _ Informed = (*s3Object)(nil)
+
+// Info implements Informed.
+func (o *s3Object) Info() Info { return Info{Key: o.key, Size: o.size, Modified: o.date} }
 
 // Read implements Object.
 func (o *s3Object) Read(p []byte) (int, error) {

@@ -97,6 +97,12 @@ type Adopter interface {
 	Adopt(ctx context.Context, key Key, path string) (Info, error)
 }
 
+// Informed is the optional power of an open object to say what Stat says of the
+// version that is open: objects of S3 have it, and spare a question to the server.
+type Informed interface {
+	Info() Info
+}
+
 // RandomName returns 26 random characters [a-z2-7] (130 bits): a part of a key that cannot be guessed.
 func RandomName() string {
 	b := make([]byte, 17)

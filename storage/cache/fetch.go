@@ -192,7 +192,7 @@ func readVersion(ctx context.Context, origin storage.Store, info storage.Info, p
 	}
 	defer o.Close() //nolint:errcheck // opened for reading
 	now := storage.Info{Size: o.Size()}
-	if v, ok := o.(interface{ Info() storage.Info }); ok {
+	if v, ok := o.(storage.Informed); ok {
 		now = v.Info()
 	} else if now, err = origin.Stat(ctx, info.Key); err != nil {
 		return err
