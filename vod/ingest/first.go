@@ -135,6 +135,10 @@ func (w *work) putFirst(ctx context.Context, in *input) error {
 		return err
 	}
 	m.Partial, m.NameKey, m.Revision = true, newNameKey(), nextRevision(&w.asset)
+	m.Ladder = slices.Clone(r.Rungs)
+	if r.CopyRung != "" {
+		m.Ladder = slices.Insert(m.Ladder, 0, r.CopyRung)
+	}
 	if _, err := w.mine(ctx, func(*vod.Asset) {}); err != nil {
 		return err
 	}

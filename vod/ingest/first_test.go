@@ -54,6 +54,15 @@ func TestFirstRenditionOfWhatNoBrowserPlays(t *testing.T) {
 	}
 	a = w.asset(a.ID)
 	m := w.media(a)
+	var ladder []string
+	for _, r := range m.Renditions {
+		if r.Kind == vod.Video {
+			ladder = append(ladder, r.Name)
+		}
+	}
+	if !slices.Equal(first.Ladder, ladder) || len(m.Ladder) > 0 {
+		t.Errorf("the first media promises %v, the whole one has %v", first.Ladder, ladder)
+	}
 	var names []string
 	for _, r := range first.Renditions {
 		names = append(names, r.Name)
