@@ -57,7 +57,7 @@ func (d *doctorCommand) Run(ctx context.Context, c *commandLine, p program) erro
 	}
 	worst := healthy
 	for _, check := range []func(context.Context, configs.Config, program) []diagnosis{
-		checkFFmpeg, checkFonts, checkClock, checkFolders, checkDatabase, checkPorts, checkLimits,
+		checkFFmpeg, checkFonts, checkClock, checkFolders, checkStorage, checkDatabase, checkMail, checkPorts, checkLimits,
 	} {
 		for _, found := range check(ctx, cfg, p) {
 			d.print(p.stdout, found)
@@ -83,37 +83,53 @@ func (d *doctorCommand) print(w io.Writer, found diagnosis) {
 	}
 }
 
-// checkFolders writes an object the way the server does, and looks at the space left.
-func checkFolders(ctx context.Context, cfg configs.Config, p program) []diagnosis {
-	if _, err := os.Stat(cfg.Data.Dir); errors.Is(err, os.ErrNotExist) {
-		parent := cfg.Data.Dir
-		for {
-			next := filepath.Dir(parent)
-			if _, err := os.Stat(parent); err == nil || next == parent {
-				break
-			}
-			parent = next
-		}
-		found := []diagnosis{{Check: "data", Health: healthy, Found: cfg.Data.Dir + " is not there yet; the server makes it"}}
-		if syscall.Access(parent, 2) != nil {
-			found[0] = diagnosis{"data", broken, cfg.Data.Dir + " cannot be made in " + parent, "give the user of the server the right to write there, or set data.dir"}
-		}
-		return append(found, diskSpace(parent))
+// checkFolders looks at the data folder and the space left.
+func checkFolders(_ context.Context, cfg configs.Config, _ program) []diagnosis {
+	if _, err := os.Stat(cfg.Data.Dir); !errors.Is(err, os.ErrNotExist) {
+		return []diagnosis{diskSpace(cfg.Data.Dir)}
 	}
-	found := []diagnosis{}
-	dir := objectsDir(cfg)
-	err := tryStorage(ctx, dir)
-	if err != nil {
-		found = append(found, diagnosis{"storage", broken, fmt.Sprintf("%s: %s", dir, err), "let the user of the server own the folder: chown -R, or set storage.dir"})
-	} else {
-		found = append(found, diagnosis{Check: "storage", Health: healthy, Found: dir + " takes an object, and gives it back"})
+	parent := existing(cfg.Data.Dir)
+	found := diagnosis{Check: "data", Health: healthy, Found: cfg.Data.Dir + " is not there yet; the server makes it"}
+	if syscall.Access(parent, 2) != nil {
+		found = diagnosis{"data", broken, cfg.Data.Dir + " cannot be made in " + parent, "give the user of the server the right to write there, or set data.dir"}
 	}
-	return append(found, diskSpace(cfg.Data.Dir))
+	return []diagnosis{found, diskSpace(parent)}
+}
+
+// existing returns the folder, or the nearest above it that is there.
+func existing(dir string) string {
+	for {
+		next := filepath.Dir(dir)
+		if _, err := os.Stat(dir); err == nil || next == dir {
+			return dir
+		}
+		dir = next
+	}
+}
+
+// checkStorage writes an object the way the server does.
+func checkStorage(ctx context.Context, cfg configs.Config, p program) []diagnosis {
+	where, advice := objectsDir(cfg), "let the user of the server own the folder: chown -R, or set storage.dir"
+	if onS3(cfg) {
+		where, advice = fmt.Sprintf("bucket %s", cfg.Storage.S3.Bucket), "check storage.s3: docs/object-storage.md has the lines that each service needs"
+	} else if _, err := os.Stat(where); errors.Is(err, os.ErrNotExist) {
+		return nil // checkFolders has said what there is to say
+	}
+	if err := tryStorage(ctx, cfg, p); err != nil {
+		return []diagnosis{{"storage", broken, fmt.Sprintf("%s: %s", where, err), advice}}
+	}
+	found := []diagnosis{{Check: "storage", Health: healthy, Found: where + " takes an object, and gives it back"}}
+	if onS3(cfg) && !onPostgres(cfg) {
+		found = append(found, diagnosis{"storage", unwell, "objects are in a bucket and rows in an SQLite file", "for several machines set database.dsn to a PostgreSQL database; for one, back up the file"})
+	}
+	return found
 }
 
 // tryStorage stores, reads and deletes one object.
-func tryStorage(ctx context.Context, dir string) error {
-	store, err := storage.NewDisk(dir)
+func tryStorage(ctx context.Context, cfg configs.Config, p program) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	store, err := openObjects(ctx, cfg, logger(configs.Log{Level: "error"}, p.stderr))
 	if err != nil {
 		return err
 	}
@@ -127,6 +143,20 @@ func tryStorage(ctx context.Context, dir string) error {
 		err = fmt.Errorf("7 bytes written, %d found", info.Size)
 	}
 	return errors.Join(err, store.Delete(ctx, key))
+}
+
+// checkMail speaks to the mail server as far as its greeting.
+func checkMail(ctx context.Context, cfg configs.Config, _ program) []diagnosis {
+	if cfg.Mail.Server == "" {
+		return []diagnosis{{Check: "mail", Health: healthy, Found: "no mail is sent: organizers copy the links of hand-ins"}}
+	}
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", cfg.Mail.Server)
+	if err != nil {
+		return []diagnosis{{"mail", broken, fmt.Sprintf("%s: %s", cfg.Mail.Server, err), "check mail.server: host and port"}}
+	}
+	_ = conn.Close()
+	return []diagnosis{{Check: "mail", Health: healthy, Found: cfg.Mail.Server + " answers"}}
 }
 
 func diskSpace(dir string) diagnosis {
@@ -145,29 +175,34 @@ func diskSpace(dir string) diagnosis {
 	return diagnosis{Check: "disk", Health: healthy, Found: text}
 }
 
-// checkDatabase opens the database if there is one; a new one is tried in a temporary folder.
+// checkDatabase opens the database if there is one; a new file is tried in a temporary folder.
 func checkDatabase(ctx context.Context, cfg configs.Config, p program) []diagnosis {
-	path, note := databasePath(cfg), ""
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	dsn, engine, note := databasePath(cfg), "SQLite", ""
+	advice := "check database.dsn, and that the user of the server owns the file and its folder"
+	if onPostgres(cfg) {
+		engine, advice = "PostgreSQL", "check database.dsn, that the server runs, and that the user may make tables in the database: docs/operator-guide.md"
+	} else if _, err := os.Stat(dsn); errors.Is(err, os.ErrNotExist) {
 		dir, err := os.MkdirTemp("", "reprise-doctor-")
 		if err != nil {
 			return []diagnosis{{"database", broken, err.Error(), "let the user of the server write to " + os.TempDir()}}
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
-		path, note = filepath.Join(dir, "try.db"), "; "+path+" is not there yet, the server makes it"
+		dsn, note = filepath.Join(dir, "try.db"), "; "+dsn+" is not there yet, the server makes it"
 	}
-	rows, err := db.Open(ctx, db.Config{DSN: path, Now: p.clock.Now}, logger(configs.Log{Level: "error"}, p.stderr))
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	rows, err := db.Open(ctx, db.Config{DSN: dsn, Now: p.clock.Now}, logger(configs.Log{Level: "error"}, p.stderr))
 	switch {
 	case errors.Is(err, db.ErrNewerSchema):
 		return []diagnosis{{"database", broken, err.Error(), "run the newer reprise that was here before"}}
 	case err != nil:
-		return []diagnosis{{"database", broken, err.Error(), "check database.dsn, and that the user of the server owns the file and its folder"}}
+		return []diagnosis{{"database", broken, err.Error(), advice}}
 	}
 	defer func() { _ = rows.Close() }()
 	if err := rows.Ping(ctx); err != nil {
 		return []diagnosis{{"database", broken, err.Error(), "restore the database from a backup, or look at the disk"}}
 	}
-	return []diagnosis{{Check: "database", Health: healthy, Found: "SQLite opens and answers" + note}}
+	return []diagnosis{{Check: "database", Health: healthy, Found: engine + " opens and answers" + note}}
 }
 
 // checkPorts listens for a moment on the addresses of the server.

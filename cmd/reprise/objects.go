@@ -58,7 +58,7 @@ func s3Config(c configs.S3) storage.S3Config {
 	return storage.S3Config{
 		Bucket: c.Bucket, Prefix: c.Prefix, Endpoint: c.Endpoint, Region: c.Region, PathStyle: c.PathStyle, CAFile: c.CAFile,
 		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey,
-		Patient: true,
+		Patient:    true,
 		Encryption: c.Encryption, KMSKeyID: c.KMSKeyID, StorageClass: c.StorageClass, PartSize: int64(c.PartSize),
 	}
 }
