@@ -10,7 +10,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # .ci/setup puts a newer Go and Node here when Debian's are too old.
-export PATH := $(CURDIR)/.tools/go/bin:$(CURDIR)/.tools/node/bin:$(PATH):/usr/sbin
+export PATH := $(CURDIR)/.tools/go/bin:$(CURDIR)/.tools/node/bin:$(CURDIR)/.tools/bin:$(PATH):/usr/sbin
 export CGO_ENABLED ?= 0
 
 ARGS ?=
