@@ -140,6 +140,8 @@ var testLibraries = map[string]string{
 	"github.com/rs/zerolog":           "toxiproxy wants its logger",
 	"github.com/emersion/go-smtp":     "a mail server, in process",
 	"github.com/emersion/go-sasl":     "how one logs in to it",
+
+	"github.com/prometheus/client_golang/prometheus": "a registry of its own for each server that a test builds",
 }
 
 // goPackage is what go list says of a package.
