@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"reprise/api"
 	"reprise/api/token"
 	"reprise/event"
+	"reprise/storage"
 	"reprise/stream"
 	"reprise/vod"
 )
@@ -19,6 +21,7 @@ type demoLinks struct {
 	URL          string                                           `json:"url"` // an attendee's link to the main hall
 	BaseURL      string                                           `json:"base_url"`
 	OrganizerURL string                                           `json:"organizer_url"`
+	HandInURL    string                                           `json:"hand_in_url"` // a speaker's link: the film of the last talk in the language it lacks
 	Event        event.ID                                         `json:"event"`
 	Attendees    map[event.AuditoriumID]map[event.Language]string `json:"attendees"` // links to the pages
 	Feeds        map[event.AuditoriumID]map[event.Language]string `json:"feeds"`     // multivariant playlists
@@ -61,6 +64,9 @@ func (s *demoStage) links(ctx context.Context, talks []demoTalk) (demoLinks, err
 	if out.OrganizerURL, err = maker.organizer(e.Languages[0]); err != nil {
 		return out, err
 	}
+	if out.HandInURL, err = s.handIn(ctx); err != nil {
+		return out, err
+	}
 	for _, a := range e.Auditoriums {
 		out.Attendees[a.ID], out.Feeds[a.ID] = map[event.Language]string{}, map[event.Language]string{}
 		for _, l := range e.Languages {
@@ -89,6 +95,39 @@ func (s *demoStage) links(ctx context.Context, talks []demoTalk) (demoLinks, err
 	}
 	return out, nil
 }
+
+// handIn returns the link with which the speaker of the last talk hands in its
+// film in the other language; it makes the invitation if there is none.
+func (s *demoStage) handIn(ctx context.Context) (string, error) {
+	e := s.event
+	talk := e.Talks[len(e.Talks)-1]
+	known, err := s.app.rows.HandIns(ctx, e.ID)
+	if err != nil {
+		return "", err
+	}
+	for i := range known {
+		if known[i].Talk == talk.ID && known[i].Revoked.IsZero() {
+			return api.HandInLink(s.app.keys, s.base, &known[i])
+		}
+	}
+	now := s.app.clock.Now().UTC()
+	h := event.HandIn{
+		ID: event.HandInID(storage.RandomName()), Event: e.ID, Talk: talk.ID, Name: strings.Join(talk.Speakers, ", "),
+		Language: e.Languages[0], Deadline: now.Add(demoHandIn).Truncate(time.Minute), Created: now,
+	}
+	for _, l := range e.Languages {
+		if l != talk.Spoken {
+			h.Languages = append(h.Languages, l)
+		}
+	}
+	if err := s.app.rows.CreateHandIn(ctx, h); err != nil {
+		return "", err
+	}
+	return api.HandInLink(s.app.keys, s.base, &h)
+}
+
+// demoHandIn is how long the demonstration's speaker may hand in a film.
+const demoHandIn = 7 * 24 * time.Hour
 
 // hours returns when a talk is on air: as laid out, else as planned.
 func (s *demoStage) hours(ctx context.Context, t event.Talk) (starts, ends time.Time, err error) {
@@ -193,7 +232,7 @@ func (s *demoStage) print(l demoLinks) error {
 			fmt.Fprintf(&b, "  %-9s %s\n", string(a.ID)+"/"+string(language), l.Attendees[a.ID][language])
 		}
 	}
-	fmt.Fprintf(&b, "\nOrganize\n  %s\n\nFeeds (for any player)\n", l.OrganizerURL)
+	fmt.Fprintf(&b, "\nOrganize\n  %s\n\nHand in a film, as its speaker\n  %s\n\nFeeds (for any player)\n", l.OrganizerURL, l.HandInURL)
 	for _, a := range s.event.Auditoriums {
 		for _, language := range s.event.Languages {
 			fmt.Fprintf(&b, "  %-9s %s\n", string(a.ID)+"/"+string(language), l.Feeds[a.ID][language])
