@@ -191,7 +191,7 @@ func readVersion(ctx context.Context, origin storage.Store, info storage.Info, p
 		return err
 	}
 	defer o.Close() //nolint:errcheck // opened for reading
-	now := storage.Info{Size: o.Size()}
+	var now storage.Info
 	if v, ok := o.(storage.Informed); ok {
 		now = v.Info()
 	} else if now, err = origin.Stat(ctx, info.Key); err != nil {
