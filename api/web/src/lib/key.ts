@@ -34,24 +34,27 @@ export class KeyRing {
 
   keep(path: string, key: string): void {
     for (const shelf of [this.#tab, this.#browser]) {
-      put(shelf, LAST, key);
+      if (!isAlone(path)) put(shelf, LAST, key);
       put(shelf, nameOf(path), key);
     }
   }
 
   find(path: string): string | null {
-    return (
-      get(this.#tab, nameOf(path)) ??
-      get(this.#tab, LAST) ??
-      get(this.#browser, nameOf(path)) ??
-      get(this.#browser, LAST)
-    );
+    const own = nameOf(path);
+    if (isAlone(path)) return get(this.#tab, own) ?? get(this.#browser, own);
+    return get(this.#tab, own) ?? get(this.#tab, LAST) ?? get(this.#browser, own) ?? get(this.#browser, LAST);
   }
 }
 
-/** The place without its language: /fr/a/main and /en/a/main are one. */
+/** The place without its language: /fr/a/main and /en/a/main are one. The rooms of the desk are one place. */
 function nameOf(path: string): string {
-  return `${LAST}:${path.split('/').slice(2).join('/')}`;
+  const place = path.split('/').slice(2);
+  return `${LAST}:${place[0] === 'desk' ? 'desk' : place.join('/')}`;
+}
+
+/** A speaker's key opens their page and nothing else, and no other key opens it. */
+function isAlone(path: string): boolean {
+  return path.split('/')[2] === 'hand-in';
 }
 
 // A browser that forbids storage (private mode, policy) throws; the page then works until it is reloaded.

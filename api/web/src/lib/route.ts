@@ -12,6 +12,10 @@ export type Room =
   | { name: 'auditorium'; id: string }
   | { name: 'talk'; id: string }
   | { name: 'desk' }
+  | { name: 'recordings' }
+  | { name: 'recording'; id: string }
+  | { name: 'hand-ins' }
+  | { name: 'hand-in' }
   | { name: 'nowhere' };
 
 export interface Route {
@@ -33,11 +37,27 @@ export function parseRoute(pathname: string): Route {
 function parseRoom(parts: string[]): Room {
   const [kind, id] = parts;
   if (kind === undefined) return { name: 'programme' };
-  if (kind === 'desk' && parts.length === 1) return { name: 'desk' };
+  if (kind === 'desk') return parseDesk(parts.slice(1));
+  if (kind === 'hand-in' && parts.length === 1) return { name: 'hand-in' };
   if (id === undefined || parts.length !== 2 || !ID.test(id)) return { name: 'nowhere' };
   if (kind === 'a') return { name: 'auditorium', id };
   if (kind === 't') return { name: 'talk', id };
   return { name: 'nowhere' };
+}
+
+function parseDesk([place, id, ...rest]: string[]): Room {
+  if (place === undefined) return { name: 'desk' };
+  if (place === 'hand-ins' && id === undefined) return { name: 'hand-ins' };
+  if (place !== 'recordings' || rest.length > 0) return { name: 'nowhere' };
+  if (id === undefined) return { name: 'recordings' };
+  return ID.test(id) ? { name: 'recording', id } : { name: 'nowhere' };
+}
+
+/** The rooms of the organizers: they share their stores, and their key. */
+export type DeskRoom = Extract<Room, { name: 'desk' | 'recordings' | 'recording' | 'hand-ins' }>;
+
+export function isDesk(room: Room): room is DeskRoom {
+  return ['desk', 'recordings', 'recording', 'hand-ins'].includes(room.name);
 }
 
 export function pathOf(language: Language, room: Room): string {
@@ -48,6 +68,14 @@ export function pathOf(language: Language, room: Room): string {
       return `/${language}/t/${room.id}`;
     case 'desk':
       return `/${language}/desk`;
+    case 'recordings':
+      return `/${language}/desk/recordings`;
+    case 'recording':
+      return `/${language}/desk/recordings/${room.id}`;
+    case 'hand-ins':
+      return `/${language}/desk/hand-ins`;
+    case 'hand-in':
+      return `/${language}/hand-in`;
     default:
       return `/${language}`;
   }

@@ -24,6 +24,8 @@ export class Session {
   readonly clock: ServerClock;
   readonly native: boolean;
   readonly debug: boolean;
+  /** Asked before another room is entered; false: stay. A room with something under way sets it. */
+  mayLeave: ((to: Room) => boolean) | null = null;
   readonly #keys = new KeyRing(shelf('sessionStorage'), shelf('localStorage'));
 
   constructor() {
@@ -64,6 +66,7 @@ export class Session {
   }
 
   go(path: string): void {
+    if (this.mayLeave?.(parseRoute(path.split('#')[0] ?? '').room) === false) return;
     history.pushState(null, '', path + location.search);
     this.#read();
     scrollTo(0, 0);

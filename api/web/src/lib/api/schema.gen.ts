@@ -4,6 +4,451 @@
  */
 
 export interface paths {
+    "/api/v1/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Films
+         * @description Those that talks of the event name, that were handed in for it, and that the operator brought in and no other event uses.
+         */
+        get: operations["assets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One film
+         * @description With its past revisions.
+         */
+        get: operations["asset"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a film
+         * @description 409 asset-in-use, with the talks in errors, while a talk shows it or has shown it.
+         */
+        delete: operations["deleteAsset"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a film
+         * @description The title is for organizers; viewers see the talk's.
+         */
+        patch: operations["renameAsset"];
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop the work on a film
+         * @description What is on air stays on air.
+         */
+        post: operations["cancelAsset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/captions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Captions of a film */
+        get: operations["captions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/captions/{language}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Captions in a language
+         * @description JSON, or a WebVTT file for Accept: text/vtt.
+         */
+        get: operations["captionsIn"];
+        /**
+         * Give a file of captions
+         * @description WebVTT, SubRip or TTML of at most 16 MiB in any encoding; what the bytes are decides, not the type. If-Match is needed when somebody gave or edited captions in this language already.
+         */
+        put: operations["putCaptions"];
+        post?: never;
+        /**
+         * Take captions away
+         * @description Also those that came with the film.
+         */
+        delete: operations["dropCaptions"];
+        options?: never;
+        head?: never;
+        /** Shift captions */
+        patch: operations["shiftCaptions"];
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/captions/{language}/cues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Edit captions
+         * @description All of them; the file as it came is kept.
+         */
+        put: operations["putCues"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/captions/{language}/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make captions from the sound
+         * @description 202: they will be there once a job is done. 409 no-captions-command without a command in the configuration.
+         */
+        post: operations["generateCaptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/chapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Chapters */
+        get: operations["chapters"];
+        /**
+         * Write chapters
+         * @description All of them; nothing is encoded again.
+         */
+        put: operations["putChapters"];
+        post?: never;
+        /** Go back to the file's chapters */
+        delete: operations["dropChapters"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was made of a film
+         * @description Renditions, chapters, and addresses of poster, thumbnails, waveform and sound. The addresses hold a secret and work for a few hours.
+         */
+        get: operations["media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/poster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Choose the poster
+         * @description JSON with an instant of the film, or a JPEG or PNG picture of at most 8 MiB, 320 to 8192 pixels a side.
+         */
+        put: operations["putPoster"];
+        post?: never;
+        /** Let the program choose the poster */
+        delete: operations["dropPoster"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Watch a film before its hour
+         * @description Addresses that open this film and nothing else, for a few hours.
+         */
+        post: operations["preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preflight report
+         * @description What was found out about the film, in French and English, judged by its place in the programme: slot, other languages, loudness of the other films, captions.
+         */
+        get: operations["report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring a past revision back
+         * @description What is on air at this moment keeps the revision it began with.
+         */
+        post: operations["restoreAsset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try again
+         * @description What failed or was cancelled is done again; what waits for its next attempt is tried at once.
+         */
+        post: operations["retryAsset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is said in a film
+         * @description By its captions.
+         */
+        get: operations["transcript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/handin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything a speaker's page needs
+         * @description 410 hand-in-revoked once the organizer withdrew the link.
+         */
+        get: operations["handIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/handin/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept the terms
+         * @description Before the first upload. 409 terms-changed when they are not those that were read.
+         */
+        post: operations["acceptTerms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/handins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hand-ins
+         * @description Each with its link, to be copied: it is a secret of its speaker.
+         */
+        get: operations["handIns"];
+        put?: never;
+        /**
+         * Invite a speaker to hand in
+         * @description The same invitation twice is made once.
+         */
+        post: operations["createHandIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/handins/{handin}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw a link
+         * @description It is dead at once; films that came by it stay.
+         */
+        delete: operations["revokeHandIn"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a hand-in
+         * @description The speaker's link goes on working until 30 days after the lock it was made with; a later lock makes a new link.
+         */
+        patch: operations["changeHandIn"];
+        trace?: never;
+    };
+    "/api/v1/handins/{handin}/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the link by mail
+         * @description Again, if it was sent before.
+         */
+        post: operations["inviteHandIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Work
+         * @description Unfinished in the order it will be done: what airs first is done first.
+         */
+        get: operations["jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/playback": {
         parameters: {
             query?: never;
@@ -44,6 +489,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the work gets on
+         * @description Server-sent events: all (what is there, once at the beginning), asset, upload, job (as in the lists, each time one changes), gone ({kind, id}), end ({reason}). EventSource cannot send a header, and a token in an address ends up in logs: read the stream with fetch and the Authorization header, and come back with Last-Event-ID after the milliseconds of retry. A comment every 15 s says that all is well. It works on any node, whichever does the work.
+         */
+        get: operations["progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search what is said
+         * @description In the captions of the talks that the link opens. Attendees search replays only; organizers all films.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/talks/{talk}/film": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a talk's film does to the programme */
+        get: operations["film"];
+        /**
+         * Put a film on a talk
+         * @description Answers with what it does to the programme of the auditorium. A talk that has begun keeps its film on air.
+         */
+        put: operations["putFilm"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/time": {
         parameters: {
             query?: never;
@@ -64,10 +570,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uploads
+         * @description An organizer sees all of the event, a speaker their own. A film is sent by tus 1.0 to /api/v1/uploads/ with the same bearer token; Upload-Metadata: filename, filetype, fingerprint, sha256 (hex, optional), talk, languages (comma separated), language (of sound that does not say its own), asset (whose film it replaces).
+         */
+        get: operations["uploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Give an upload up
+         * @description The bytes are removed; the same as tus's own DELETE. An upload that is complete is a film already and cannot be given up. One that is not there any more is no error.
+         */
+        delete: operations["cancelUpload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcceptInputBody: {
+            /** @description version of the terms that were read */
+            terms: string;
+        };
         Airing: {
             /** Format: date-time */
             ends_at?: string;
@@ -82,6 +632,87 @@ export interface components {
             starts_at?: string;
             /** @enum {string} */
             state: "scheduled" | "waiting" | "on-air" | "ended" | "replay";
+        };
+        Asset: {
+            /** Format: date-time */
+            created: string;
+            findings: components["schemas"]["AssetFinding"][];
+            /** @description a first rendition that can be watched while the rest is being made */
+            first?: string;
+            /** @description past revisions, oldest first; only for one asset */
+            history?: components["schemas"]["PastRevision"][];
+            id: string;
+            /** @description the work on it: the unfinished one, else the last */
+            job?: components["schemas"]["AssetJob"];
+            /** @description what goes on air; the old one while a new film is processed */
+            media?: string;
+            /**
+             * Format: double
+             * @description of state, 0 to 100
+             */
+            percent: number;
+            /** @description POST …/preview has something to show */
+            preview: boolean;
+            progress: components["schemas"]["Progress"];
+            /**
+             * Format: int64
+             * @description of media; 0: none is ready yet
+             */
+            revision: number;
+            source: components["schemas"]["Source"];
+            /**
+             * @description of the latest hand-in
+             * @enum {string}
+             */
+            state: "uploading" | "uploaded" | "probing" | "processing" | "ready" | "failed";
+            /** @description of this event, that show it */
+            talks: components["schemas"]["AssetTalk"][];
+            title: string;
+            /** Format: date-time */
+            updated: string;
+            /**
+             * @description absent until it was looked at
+             * @enum {string}
+             */
+            verdict?: "ready" | "remarks" | "refused";
+        };
+        AssetFinding: {
+            /**
+             * @description stable
+             * @example variable-frame-rate
+             */
+            code: string;
+            en: string;
+            /** @description the film cannot be used */
+            fatal: boolean;
+            fr: string;
+            /** @description where in the film, in seconds */
+            spans?: components["schemas"]["Span"][];
+        };
+        AssetJob: {
+            /** Format: int64 */
+            attempt: number;
+            /** @description oldest first */
+            failures: components["schemas"]["Failure"][];
+            /** @example process */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description waiting: of the next attempt
+             */
+            next?: string;
+            /** @enum {string} */
+            state: "queued" | "running" | "waiting" | "done" | "cancelled" | "given-up";
+        };
+        AssetList: {
+            /** @description oldest first */
+            assets: components["schemas"]["Asset"][];
+        };
+        AssetTalk: {
+            event: string;
+            /** @description feeds that show it */
+            languages: string[];
+            talk: string;
         };
         Auditorium: {
             /** Format: date-time */
@@ -99,15 +730,459 @@ export interface components {
                 [key: string]: string;
             };
         };
+        CaptionList: {
+            captions: components["schemas"]["CaptionTrack"][];
+            /** @description captions can be made from the sound here */
+            command: boolean;
+        };
+        CaptionTrack: {
+            /** Format: date-time */
+            at?: string;
+            /** @description who gave or changed them */
+            by?: string;
+            /**
+             * @description of the file as it came, as guessed
+             * @example windows-1252
+             */
+            encoding?: string;
+            /** @description for If-Match */
+            etag: string;
+            /** @description of the file as it came: webvtt, srt, ttml, ass, mov_text */
+            format?: string;
+            /** @description BCP 47 */
+            language: string;
+            /** @description of the file as it came */
+            name?: string;
+            /** @description beside (the film), film (inside it), upload, edited, command */
+            origin?: string;
+            /**
+             * Format: double
+             * @description seconds by which they are shown later than the file says
+             */
+            shift: number;
+        };
+        CaptionsChanged: {
+            /** @description what was guessed, repaired or left out, and what does not fit the film */
+            findings: components["schemas"]["AssetFinding"][];
+            track: components["schemas"]["CaptionTrack"];
+        };
+        ChapterMark: {
+            /**
+             * Format: double
+             * @description seconds from the beginning
+             */
+            start: number;
+            title: string;
+        };
+        Chapters: {
+            /** @description as viewers get them with the next revision */
+            chapters: components["schemas"]["ChapterMark"][];
+            /**
+             * @description found in the file, or written by an organizer
+             * @enum {string}
+             */
+            origin: "film" | "hand" | "none";
+            /** @description where the slides change; the titles are numbers */
+            suggested: components["schemas"]["ChapterMark"][];
+        };
+        Consequence: {
+            /** @description the talk has begun: on air it keeps the film it began with */
+            begun: boolean;
+            /** @description of those in pushes: seconds after their hour */
+            delays: {
+                [key: string]: number;
+            };
+            /**
+             * Format: date-time
+             * @description of the feed that ends last; without a film, the end of its slot
+             */
+            ends: string;
+            /** @description the talk's assets by language, as they are now */
+            films: {
+                [key: string]: string;
+            };
+            /**
+             * Format: double
+             * @description seconds of the longest film; 0: not known yet
+             */
+            length: number;
+            /**
+             * Format: double
+             * @description seconds by which the film is longer than its slot; negative: shorter
+             */
+            overrun: number;
+            /** @description later talks of the auditorium that start later because of it, in order */
+            pushes: string[];
+            /**
+             * Format: double
+             * @description seconds planned; 0: as long as the film
+             */
+            slot: number;
+            /**
+             * Format: date-time
+             * @description of the talk on air: its hour, or when the air is free
+             */
+            starts: string;
+        };
+        Cue: {
+            /** Format: double */
+            end: number;
+            id?: string;
+            /**
+             * @description WebVTT cue settings
+             * @example line:90%
+             */
+            settings?: string;
+            /**
+             * Format: double
+             * @description seconds from the beginning of the film
+             */
+            start: number;
+            /** @description WebVTT cue text: lines, and the tags b, i, u, c, v, lang, ruby and rt */
+            text: string;
+        };
+        Cues: {
+            /** @description as shown in the film: with the shift */
+            cues: components["schemas"]["Cue"][];
+            track: components["schemas"]["CaptionTrack"];
+        };
+        Failure: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            attempt: number;
+            /** @description for operators */
+            reason: string;
+        };
         Fault: {
             /** @example body.language */
             location: string;
             message: string;
         };
+        FilmInputBody: {
+            /** @description empty: take the film off */
+            asset: string;
+            /** @description feeds that show the film; absent: all */
+            languages?: string[];
+        };
         Finding: {
             code: string;
             en: string;
             fr: string;
+        };
+        HandIn: {
+            /**
+             * Format: date-time
+             * @description when the terms were accepted
+             */
+            accepted?: string;
+            /** @description the film that there is */
+            asset?: string;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: date-time
+             * @description until then a first film is taken
+             */
+            deadline: string;
+            /** @description empty: no mail is sent */
+            email: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description last mail with the link
+             */
+            invited?: string;
+            /** @description of the words they read */
+            language: string;
+            /** @description that the film is for; empty: all of the event */
+            languages: string[];
+            /** @description personal: a secret. Absent once it is revoked */
+            link?: string;
+            /**
+             * Format: date-time
+             * @description until then it may be replaced
+             */
+            lock: string;
+            /** @description shown on the page */
+            message: string;
+            /** @description of the speaker */
+            name: string;
+            /** @description a film may be handed in, or replaced, now */
+            open: boolean;
+            /** @description mail address that hears of it; empty: none */
+            organizer: string;
+            /**
+             * Format: date-time
+             * @description the link is dead from here
+             */
+            revoked?: string;
+            talk: string;
+            /** @description what came by it, oldest first */
+            uploads: components["schemas"]["Upload"][];
+        };
+        HandInAsset: {
+            findings: components["schemas"]["AssetFinding"][];
+            id: string;
+            /** @description of the file */
+            name: string;
+            /** Format: double */
+            percent: number;
+            progress: components["schemas"]["Progress"];
+            /** Format: int64 */
+            revision: number;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            size: number;
+            /** @enum {string} */
+            state: "uploading" | "uploaded" | "probing" | "processing" | "ready" | "failed";
+            /** Format: date-time */
+            updated: string;
+            /** @enum {string} */
+            verdict?: "ready" | "remarks" | "refused";
+        };
+        HandInChange: {
+            /** Format: date-time */
+            deadline?: string;
+            email?: string;
+            language?: string;
+            languages?: string[];
+            /** Format: date-time */
+            lock?: string;
+            message?: string;
+            name?: string;
+            organizer?: string;
+        };
+        HandInEvent: {
+            id: string;
+            /** @description by language */
+            title: {
+                [key: string]: string;
+            };
+            /**
+             * @description IANA time zone of the event
+             * @example Europe/Paris
+             */
+            zone: string;
+        };
+        HandInList: {
+            /** @description oldest first */
+            hand_ins: components["schemas"]["HandIn"][];
+            /** @description invitations can be sent from here */
+            mail: boolean;
+        };
+        HandInPage: {
+            /**
+             * Format: date-time
+             * @description when these very terms were accepted
+             */
+            accepted?: string;
+            /** @description the film that there is */
+            asset?: components["schemas"]["HandInAsset"];
+            /** @description mail address of the organizer */
+            contact?: string;
+            /**
+             * Format: date-time
+             * @description until then a first film is taken
+             */
+            deadline: string;
+            event: components["schemas"]["HandInEvent"];
+            /** @description of the words they read */
+            language: string;
+            /** @description that the film is for */
+            languages: string[];
+            /**
+             * Format: date-time
+             * @description until then it may be replaced
+             */
+            lock: string;
+            /**
+             * Format: int64
+             * @description of the file, in bytes; 0: not said
+             */
+            max_size: number;
+            /** @description from the organizer */
+            message?: string;
+            /** @description of the speaker */
+            name: string;
+            /** Format: date-time */
+            now: string;
+            /** @description a film may be handed in, or replaced, now */
+            open: boolean;
+            /** @description how it looks; absent: nothing can be seen yet */
+            preview?: components["schemas"]["Preview"];
+            /** @description on that film; absent: not looked at yet */
+            report?: components["schemas"]["PreflightReport"];
+            talk: components["schemas"]["HandInTalk"];
+            terms: components["schemas"]["Terms"];
+            /** @description the last one */
+            upload?: components["schemas"]["Upload"];
+        };
+        HandInRequest: {
+            /**
+             * Format: date-time
+             * @description until then a first film is taken
+             */
+            deadline: string;
+            /** @description absent: no mail is sent */
+            email?: string;
+            /** @description send the link at once */
+            invite?: boolean;
+            /** @description of the words they read; absent: the event's first */
+            language?: string;
+            /** @description that the film is for; absent: all of the event */
+            languages?: string[];
+            /**
+             * Format: date-time
+             * @description until then it may be replaced; absent: the deadline
+             */
+            lock?: string;
+            /** @description shown on the page */
+            message?: string;
+            /** @description of the speaker */
+            name: string;
+            /** @description mail address that hears of it */
+            organizer?: string;
+            talk: string;
+        };
+        HandInTalk: {
+            auditorium: string;
+            id: string;
+            /**
+             * Format: double
+             * @description seconds planned; 0: as long as the film
+             */
+            slot: number;
+            speakers: string[];
+            /** Format: date-time */
+            starts: string;
+            /** @description by language */
+            title: {
+                [key: string]: string;
+            };
+        };
+        JobList: {
+            /** @description unfinished ones in the order they will be done, then the finished, newest first */
+            jobs: components["schemas"]["QueuedJob"][];
+        };
+        MadeMedia: {
+            /** @description by language: address of the sound alone (.m4a) */
+            audio: {
+                [key: string]: string;
+            };
+            chapters: components["schemas"]["ChapterMark"][];
+            /**
+             * Format: double
+             * @description seconds
+             */
+            duration: number;
+            /**
+             * Format: date-time
+             * @description of the secret in the addresses
+             */
+            expires_at: string;
+            id: string;
+            /**
+             * Format: double
+             * @description LUFS of the first sound as viewers hear it; 0: not known
+             */
+            loudness: number;
+            /** @description the first rendition alone; the rest is being made */
+            partial: boolean;
+            /** @description address, relative to the server's root; these addresses hold a secret */
+            poster?: string;
+            renditions: components["schemas"]["MadeRendition"][];
+            /** Format: int64 */
+            revision: number;
+            /** @description address of a WebVTT that lists the pictures for scrubbing */
+            thumbnails?: string;
+            /** @description address of JSON: {step, peaks}, peaks in base64, 255 is full scale */
+            waveform?: string;
+        };
+        MadeRendition: {
+            /**
+             * Format: int64
+             * @description a second, on average
+             */
+            bits: number;
+            /** @example avc1.64001f */
+            codec: string;
+            /** @description as it came, not encoded again */
+            copied: boolean;
+            /** Format: int64 */
+            height?: number;
+            /** @enum {string} */
+            kind: "video" | "audio" | "subtitles";
+            language?: string;
+            /** @example v720 */
+            name: string;
+            /**
+             * Format: double
+             * @description frames a second
+             */
+            rate?: number;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            size: number;
+            /** Format: int64 */
+            width?: number;
+        };
+        Offset: {
+            /** Format: double */
+            at: number;
+            /** Format: double */
+            offset: number;
+        };
+        PastRevision: {
+            /**
+             * Format: date-time
+             * @description when it was replaced
+             */
+            at: string;
+            findings: components["schemas"]["AssetFinding"][];
+            /** @description POST …/restore brings it back */
+            media?: string;
+            /**
+             * Format: int64
+             * @description 0: it never became one
+             */
+            number: number;
+            /**
+             * @description replaced, extras, restored
+             * @example replaced
+             */
+            reason: string;
+            source: components["schemas"]["Source"];
+            /** @enum {string} */
+            verdict?: "ready" | "remarks" | "refused";
+        };
+        Picture: {
+            aspect: string;
+            /** Format: int64 */
+            bit_rate: number;
+            black: components["schemas"]["Span"][];
+            codec: string;
+            constant: boolean;
+            /** Format: int64 */
+            depth: number;
+            frozen: components["schemas"]["Span"][];
+            hdr: boolean;
+            /** Format: int64 */
+            height: number;
+            interlaced: boolean;
+            /** Format: double */
+            rate: number;
+            /** Format: int64 */
+            rotation: number;
+            /** Format: double */
+            sharpness: number;
+            slides: components["schemas"]["Span"][];
+            /** Format: int64 */
+            width: number;
         };
         Playback: {
             /** @description languages of captions */
@@ -159,6 +1234,60 @@ export interface components {
              * @enum {string}
              */
             view?: "live" | "startover" | "replay";
+        };
+        PreflightReport: {
+            asset: string;
+            /** @description languages that came with the film */
+            captions: string[];
+            /** Format: int64 */
+            chapters: number;
+            /** @description false: the whole film is still being looked at */
+            complete: boolean;
+            /**
+             * Format: double
+             * @description seconds
+             */
+            duration: number;
+            /**
+             * Format: int64
+             * @description complaints while the whole film was decoded
+             */
+            errors: number;
+            /** @description of the file, then of its place in the programme */
+            findings: components["schemas"]["AssetFinding"][];
+            /** @example MP4 */
+            format: string;
+            /** Format: date-time */
+            made: string;
+            /** @description absent: none */
+            picture?: components["schemas"]["Picture"];
+            /**
+             * Format: double
+             * @description seconds planned for the talk; 0: as long as the film
+             */
+            slot: number;
+            sounds: components["schemas"]["Sound"][];
+            source: string;
+            /** @description by whose place in the programme it is judged */
+            talk?: string;
+            title: string;
+            /** @enum {string} */
+            verdict: "ready" | "remarks" | "refused";
+        };
+        Preview: {
+            /**
+             * Format: date-time
+             * @description of the secret
+             */
+            expires_at: string;
+            /** @description the film as it came, in a form that browsers play; holds a secret. Absent: not in such a form */
+            file?: string;
+            /** @description url shows the first rendition alone */
+            partial: boolean;
+            /** @description holds a secret */
+            poster?: string;
+            /** @description multivariant playlist, relative to the server's root; holds a secret. Absent: nothing is made of the film yet */
+            url?: string;
         };
         Problem: {
             /**
@@ -222,6 +1351,160 @@ export interface components {
              */
             zone: string;
         };
+        Progress: {
+            /**
+             * Format: double
+             * @description until it is ready, estimated; 0: not known
+             */
+            left_seconds: number;
+            /** @description machine that works on it */
+            node?: string;
+            /**
+             * Format: double
+             * @description seconds of film a second; 0: not known
+             */
+            speed: number;
+            /**
+             * @description what is being done
+             * @example encoding
+             */
+            stage?: string;
+        };
+        PutChaptersInputBody: {
+            /** @description in any order; an empty list: none */
+            chapters: components["schemas"]["ChapterMark"][];
+        };
+        PutCuesInputBody: {
+            /** @description all of them, as shown in the film */
+            cues: components["schemas"]["Cue"][];
+        };
+        QueuedJob: {
+            asset?: string;
+            /**
+             * Format: int64
+             * @description the running or last; 0: none yet
+             */
+            attempt: number;
+            /** Format: date-time */
+            enqueued: string;
+            /** @description oldest first */
+            failures: components["schemas"]["Failure"][];
+            /** Format: date-time */
+            finished?: string;
+            /**
+             * @description take: an upload becomes a film; process: a film is made ready; remake: its captions, chapters or poster changed; captions: they are made from the sound
+             * @enum {string}
+             */
+            kind: "take" | "process" | "remake" | "captions";
+            /** @description captions: which */
+            language?: string;
+            /**
+             * Format: date-time
+             * @description waiting: of the next attempt
+             */
+            next?: string;
+            node?: string;
+            /** Format: date-time */
+            started?: string;
+            /** @enum {string} */
+            state: "queued" | "running" | "waiting" | "done" | "cancelled" | "given-up";
+            /** @description of the film, or the name of the file */
+            title: string;
+            upload?: string;
+        };
+        Quota: {
+            /**
+             * Format: int64
+             * @description bytes; 0: none
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description bytes, with what was announced and is not here yet
+             */
+            used: number;
+        };
+        RestoreInputBody: {
+            /** @description of a past revision */
+            media: string;
+        };
+        SearchHit: {
+            /**
+             * Format: double
+             * @description seconds from the beginning of the film
+             */
+            from: number;
+            /** @description of the captions */
+            language: string;
+            /** @description the words in snippet */
+            marks: components["schemas"]["SearchMark"][];
+            snippet: string;
+            talk: string;
+            /** @description of the talk, by language */
+            title: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            to: number;
+        };
+        SearchMark: {
+            /** Format: int64 */
+            from: number;
+            /** Format: int64 */
+            to: number;
+        };
+        SearchResult: {
+            /** @description by talk, in the order of the programme, then by instant */
+            hits: components["schemas"]["SearchHit"][];
+            /** @description there are more than are listed */
+            more: boolean;
+        };
+        ShiftInputBody: {
+            /**
+             * Format: double
+             * @description seconds by which they are shown later than the file says; the whole shift, not one more
+             */
+            shift: number;
+        };
+        Sound: {
+            /** Format: double */
+            balance: number;
+            /** Format: int64 */
+            channels: number;
+            clipped: components["schemas"]["Span"][];
+            codec: string;
+            language: string;
+            /** Format: double */
+            loudness: number;
+            /** Format: double */
+            noise: number;
+            offsets: components["schemas"]["Offset"][];
+            /** Format: double */
+            peak: number;
+            /** Format: int64 */
+            rate: number;
+            silent: components["schemas"]["Span"][];
+        };
+        Source: {
+            /** @description who handed it in */
+            by: string;
+            id: string;
+            /** @example opening.mp4 */
+            name: string;
+            /** @description hex; empty while it is being computed */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            size: number;
+        };
+        Span: {
+            /** Format: double */
+            from: number;
+            /** Format: double */
+            to: number;
+        };
         Talk: {
             abstract: {
                 [key: string]: string;
@@ -264,6 +1547,12 @@ export interface components {
                 [key: string]: string;
             };
         };
+        Terms: {
+            en: string;
+            fr: string;
+            /** @description of these words; POST /handin/accept takes it */
+            version: string;
+        };
         Time: {
             /**
              * Format: date-time
@@ -277,6 +1566,82 @@ export interface components {
              */
             unix_ms: number;
         };
+        TitleInputBody: {
+            /** @description as organizers know it; viewers see the talk's */
+            title: string;
+        };
+        Transcript: {
+            asset: string;
+            language: string;
+            /** @description in which there is one */
+            languages: string[];
+            lines: components["schemas"]["TranscriptLine"][];
+        };
+        TranscriptLine: {
+            /**
+             * Format: double
+             * @description seconds from the beginning of the film
+             */
+            from: number;
+            speaker?: string;
+            text: string;
+            /** Format: double */
+            to: number;
+        };
+        Upload: {
+            /** @description whose film it replaces; once taken, the asset made of it */
+            asset?: string;
+            /** @description who sends it */
+            by: string;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: date-time
+             * @description an open upload goes from here
+             */
+            expires?: string;
+            /** @description the hand-in it came by */
+            hand_in?: string;
+            id: string;
+            /** @description that the film is for; empty: all of the event */
+            languages: string[];
+            /**
+             * @description of the file
+             * @example opening.mp4
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description bytes that are stored, as last noted
+             */
+            offset: number;
+            /**
+             * @description why it was refused
+             * @example checksum
+             */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            size: number;
+            /**
+             * @description complete: all bytes are stored, and a film is being made of them; taken: it is asset
+             * @enum {string}
+             */
+            state: "open" | "complete" | "taken" | "refused";
+            talk?: string;
+            /**
+             * Format: date-time
+             * @description last byte
+             */
+            touched: string;
+        };
+        UploadList: {
+            quota: components["schemas"]["Quota"];
+            /** @description oldest first */
+            uploads: components["schemas"]["Upload"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -286,6 +1651,1079 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    assets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetList"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    asset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renameAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TitleInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    captions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptionList"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    captionsIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+                /** @description BCP 47 */
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    ETag?: string;
+                    Vary?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cues"];
+                    "text/vtt": string;
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putCaptions: {
+        parameters: {
+            query?: {
+                /** @description of the file */
+                name?: string;
+            };
+            header?: {
+                /** @description the ETag that was read, or * to overwrite whatever is there */
+                "If-Match"?: string;
+            };
+            path: {
+                asset: string;
+                /** @description BCP 47 */
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "application/ttml+xml": string;
+                "application/x-subrip": string;
+                "text/vtt": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptionsChanged"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dropCaptions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read, or * to overwrite whatever is there */
+                "If-Match"?: string;
+            };
+            path: {
+                asset: string;
+                /** @description BCP 47 */
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shiftCaptions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read, or * to overwrite whatever is there */
+                "If-Match"?: string;
+            };
+            path: {
+                asset: string;
+                /** @description BCP 47 */
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShiftInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptionsChanged"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putCues: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read, or * to overwrite whatever is there */
+                "If-Match"?: string;
+            };
+            path: {
+                asset: string;
+                /** @description BCP 47 */
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutCuesInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptionsChanged"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    generateCaptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+                /** @description BCP 47 */
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    chapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chapters"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putChapters: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read, or * to overwrite whatever is there */
+                "If-Match"?: string;
+            };
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutChaptersInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chapters"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dropChapters: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read, or * to overwrite whatever is there */
+                "If-Match"?: string;
+            };
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chapters"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeMedia"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putPoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "at": 12.5
+                 *     }
+                 */
+                "application/json": {
+                    /** @description seconds from the beginning */
+                    at: number;
+                };
+                "image/jpeg": string;
+                "image/png": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dropPoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: {
+                /** @description judge the film for this talk; absent: for the first that shows it */
+                talk?: string;
+            };
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreflightReport"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transcript: {
+        parameters: {
+            query?: {
+                /** @description absent: the first there is */
+                language?: string;
+            };
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcript"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    handIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandInPage"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandInPage"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    handIns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandInList"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createHandIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandInRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandIn"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeHandIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeHandIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandInChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandIn"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inviteHandIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandIn"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     playback: {
         parameters: {
             query?: never;
@@ -350,6 +2788,146 @@ export interface operations {
             };
         };
     };
+    progress: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the last id that was heard: only what changed since is told again */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream that does not end by itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: 1795435200000000
+                     *     event: upload
+                     *     data: {"id":"…","state":"open","offset":1048576}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                q: string;
+                /** @description of the captions; absent: all */
+                language?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    film: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consequence"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putFilm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilmInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consequence"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     time: {
         parameters: {
             query?: never;
@@ -368,6 +2946,65 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Time"];
                 };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadList"];
+                };
+            };
+            /** @description A problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem (RFC 9457) */
             default: {

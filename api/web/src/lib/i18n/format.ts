@@ -1,25 +1,37 @@
 import { IntlMessageFormat } from 'intl-messageformat';
 import type catalog from '../../i18n/en.json';
+import type intake from '../../i18n/intake.en.json';
 import type { Language } from '../route.js';
 
-export type MessageKey = keyof typeof catalog;
+/** Keys that every page has. */
+export type EagerKey = keyof typeof catalog;
+/** Keys that come with the rooms of the desk and of handing in. */
+export type IntakeKey = keyof typeof intake;
+export type MessageKey = EagerKey | IntakeKey;
 export type Values = Record<string, string | number>;
 
 /** Formats one catalog's messages; a message is parsed once. */
 export class Messages {
   readonly #parsed = new Map<MessageKey, IntlMessageFormat>();
-  readonly #catalog: Readonly<Record<MessageKey, string>>;
+  #catalog: Readonly<Record<string, string>>;
   readonly language: Language;
 
-  constructor(language: Language, catalog: Readonly<Record<MessageKey, string>>) {
+  constructor(language: Language, catalog: Readonly<Record<EagerKey, string>>) {
     this.language = language;
     this.#catalog = catalog;
+  }
+
+  /** Adds the words of rooms that are loaded later. */
+  add(catalog: Readonly<Record<IntakeKey, string>>): void {
+    this.#catalog = { ...this.#catalog, ...catalog };
   }
 
   text(key: MessageKey, values?: Values): string {
     let message = this.#parsed.get(key);
     if (message === undefined) {
-      message = new IntlMessageFormat(this.#catalog[key], this.language, undefined, { ignoreTag: true });
+      message = new IntlMessageFormat(this.#catalog[key] ?? key, this.language, undefined, {
+        ignoreTag: true,
+      });
       this.#parsed.set(key, message);
     }
     return String(message.format(values));

@@ -1,7 +1,7 @@
 import en from '../../i18n/en.json';
 import fr from '../../i18n/fr.json';
 import type { Language } from '../route.js';
-import { type MessageKey, Messages, type Values } from './format.js';
+import { type IntakeKey, type MessageKey, Messages, type Values } from './format.js';
 
 const catalogs = { fr: new Messages('fr', fr), en: new Messages('en', en) };
 
@@ -20,6 +20,11 @@ export const i18n = {
     return catalogs[language];
   },
 };
+
+/** Adds the words of rooms that are loaded later. */
+export function addWords(words: Record<Language, Readonly<Record<IntakeKey, string>>>): void {
+  for (const l of ['fr', 'en'] as const) catalogs[l].add(words[l]);
+}
 
 /** The text of a key in the page's language. */
 export function t(key: MessageKey, values?: Values): string {
