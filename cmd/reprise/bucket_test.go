@@ -76,8 +76,8 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 // watcher fetches what players would, each file once.
 type storeWatcher struct {
-	server *testServer
-	seen   map[string]bool
+	now  func() time.Time
+	seen map[string]bool
 }
 
 // watch fetches every playlist below a multivariant playlist, and every file in them.
@@ -100,7 +100,7 @@ func (w *storeWatcher) watch(t *testing.T, address string) {
 			}
 			w.seen[file] = true
 			if status, body := get(t, file); status != http.StatusOK || body == "" {
-				t.Errorf("at %s: %s: %d", w.server.clock.Now(), uri, status)
+				t.Errorf("at %s: %s: %d", w.now(), uri, status)
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func TestTalkGoesOnWithoutItsStore(t *testing.T) {
 	eventually(t, "all of the talk is on this machine", func() bool {
 		return s.metric(t, "reprise_cache_pinned_blocks") != "0" && s.metric(t, "reprise_cache_ahead_missing_bytes") == "0"
 	})
-	w := &storeWatcher{server: s, seen: map[string]bool{}}
+	w := &storeWatcher{now: s.clock.Now, seen: map[string]bool{}}
 	s.clock.set(noon().Add(2 * time.Second))
 	gateway.Stop()
 	if _, err := s.app.objects.Stat(t.Context(), "media/x"); err == nil || strings.Contains(err.Error(), storage.ErrNotFound.Error()) {
@@ -155,7 +155,7 @@ func TestTalkGoesOnWithoutItsStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = startServerAs(t, cfg, noon().Add((filmSeconds+20)*time.Second))
-	w.server = s
+	w.now = s.clock.Now
 	live := len(w.seen)
 	for _, language := range s.links.event.Languages {
 		w.watch(t, s.links.playlist(stream.Replay, "noon", language, s.play))

@@ -10,6 +10,7 @@ import (
 
 	"reprise/api"
 	"reprise/event"
+	"reprise/storage"
 	"reprise/storage/queue"
 	"reprise/vod"
 	"reprise/vod/ingest"
@@ -114,16 +115,42 @@ func (j *jobs) enqueue(ctx context.Context, id vod.AssetID) error {
 	return j.queue.Enqueue(ctx, api.JobProcess, string(id), o)
 }
 
-// enqueueLost is enqueue for an asset that may have lost its job; work that somebody cancelled stays so.
-func (j *jobs) enqueueLost(ctx context.Context, id vod.AssetID) error {
-	status, err := j.queue.State(ctx, api.JobProcess, string(id))
-	if err != nil && !errors.Is(err, queue.ErrNotFound) {
-		return err
-	}
-	if err == nil && status.State == queue.Cancelled {
+// mend writes down the work that an asset needs and that no job does. There is
+// none when a process was killed between a change and its job, or when the
+// change came just as the job of an earlier one ended. Work that somebody
+// cancelled, or that failed too often, stays so, except at a start: anew.
+func (j *jobs) mend(ctx context.Context, a *vod.Asset, anew bool) error {
+	kind := api.JobProcess
+	switch {
+	case unfinished(a):
+	case a.State == vod.Ready && (anew || j.clock.Now().Sub(a.Updated) < mendRecent):
+		changed, err := j.ingester.Changed(ctx, a.ID)
+		if err != nil || !changed {
+			return err
+		}
+		kind = api.JobRemake
+	default:
 		return nil
 	}
-	return j.enqueue(ctx, id)
+	status, err := j.queue.State(ctx, kind, string(a.ID))
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+	case err != nil:
+		return err
+	case status.State == queue.Done || status.State == queue.GivenUp && anew:
+	default:
+		return nil
+	}
+	o, err := j.turn(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	return j.queue.Enqueue(ctx, kind, string(a.ID), o)
+}
+
+// unfinished tells whether somebody has to work on an asset's film.
+func unfinished(a *vod.Asset) bool {
+	return a.State == vod.Uploaded || a.State == vod.Probing || a.State == vod.Processing
 }
 
 // take makes an asset of an upload that is complete, puts it on its talk, and
@@ -152,7 +179,10 @@ func (j *jobs) take(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	return j.post.received(ctx, &u, &taken.Asset)
+	if err := j.post.received(ctx, &u, &taken.Asset); err != nil {
+		return err
+	}
+	return j.post.judged(ctx, &taken.Asset) // of a film that is here already there is no more work to end with it
 }
 
 // putOn makes the asset of an upload the film of the talk it was sent for.
@@ -184,19 +214,34 @@ func (j *jobs) putOn(ctx context.Context, u *vod.Upload, id vod.AssetID) error {
 	}
 }
 
-// makeMedia makes the media of an asset, and tells who handed it in.
+// makeMedia makes the media of an asset, and tells who handed it in. A film
+// that was replaced meanwhile is made by the same job: while that ran there could be no second one.
 func (j *jobs) makeMedia(ctx context.Context, id string) error {
-	if err := j.process(ctx, vod.AssetID(id), func(ingest.Step) {}); err != nil {
+	for {
+		before, err := j.rows.Asset(ctx, vod.AssetID(id))
 		if errors.Is(err, vod.ErrNotFound) {
 			return nil
 		}
-		return err
+		if err == nil {
+			err = j.process(ctx, before.ID, func(ingest.Step) {})
+		}
+		if errors.Is(err, vod.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		asset, err := j.rows.Asset(ctx, before.ID)
+		if errors.Is(err, vod.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if asset.Source.ID == before.Source.ID {
+			return j.post.judged(ctx, &asset)
+		}
 	}
-	asset, err := j.rows.Asset(ctx, vod.AssetID(id))
-	if err != nil {
-		return err
-	}
-	return j.post.judged(ctx, &asset)
 }
 
 // generateCaptions runs the caption command; id is asset.language.
@@ -217,12 +262,11 @@ func (j *jobs) generateCaptions(ctx context.Context, id string) error {
 	return j.queue.Enqueue(ctx, api.JobRemake, asset, queue.Options{Priority: queue.Normal})
 }
 
-// resume writes down a job for each recording whose making was cut short
-// before its job was: a kill between the last byte of a recording and its job
-// loses nothing. Then it keeps the order of what waits in step with the
-// programme, and removes what killed runs have left.
+// resume writes down the jobs that were lost with a process: a kill between a
+// change and its job loses nothing. It keeps the order of what waits in step
+// with the programme, and removes what killed runs have left.
 func (j *jobs) resume(ctx context.Context) error {
-	if err := j.each(ctx, j.enqueueLost); err != nil {
+	if err := j.eachAsset(ctx, func(a *vod.Asset) error { return j.mend(ctx, a, true) }); err != nil {
 		return err
 	}
 	version, swept := int64(0), j.clock.Now()
@@ -231,16 +275,25 @@ func (j *jobs) resume(ctx context.Context) error {
 			return err
 		}
 		now, err := j.rows.Version(ctx)
-		if err == nil && now != version {
+		if err == nil {
+			err = j.eachAsset(ctx, func(a *vod.Asset) error {
+				if now != version && unfinished(a) {
+					if err := j.reorder(ctx, a.ID); err != nil {
+						return err
+					}
+				}
+				return j.mend(ctx, a, false)
+			})
+		}
+		if err == nil {
 			version = now
-			err = j.each(ctx, j.reorder)
 		}
 		if err == nil && j.clock.Now().Sub(swept).Abs() > sweepEvery {
 			swept = j.clock.Now()
 			err = j.sweep(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			j.log.Warn("the order of the work is not in step with the programme, next try soon", "error", err)
+			j.log.Warn("the work is not in step with films and programme, next try soon", "error", err)
 		}
 	}
 }
@@ -249,20 +302,18 @@ const (
 	reorderEvery = 15 * time.Second
 	sweepEvery   = 6 * time.Hour
 	sweepLease   = time.Hour
+	mendRecent   = time.Hour // a change that was longer ago has its job, or had it lost at a start
 )
 
-// each calls f for every asset that is not finished.
-func (j *jobs) each(ctx context.Context, f func(context.Context, vod.AssetID) error) error {
+// eachAsset calls f for every asset.
+func (j *jobs) eachAsset(ctx context.Context, f func(*vod.Asset) error) error {
 	assets, err := j.rows.Assets(ctx)
 	if err != nil {
 		return err
 	}
-	for _, asset := range assets {
-		switch asset.State {
-		case vod.Uploaded, vod.Probing, vod.Processing:
-			if err := f(ctx, asset.ID); err != nil {
-				return err
-			}
+	for i := range assets {
+		if err := f(&assets[i]); err != nil && !errors.Is(err, vod.ErrNotFound) {
+			return err
 		}
 	}
 	return nil
@@ -281,11 +332,11 @@ func (j *jobs) reorder(ctx context.Context, id vod.AssetID) error {
 
 // sweep removes what nothing names, on one node at a time.
 func (j *jobs) sweep(ctx context.Context) error {
-	now := j.clock.Now()
-	ok, err := j.rows.AcquireLease(ctx, "sweep", nodeName(), now, now.Add(sweepLease))
+	now, holder := j.clock.Now(), storage.RandomName() // a machine may have several processes
+	ok, err := j.rows.AcquireLease(ctx, "sweep", holder, now, now.Add(sweepLease))
 	if err != nil || !ok {
 		return err
 	}
 	err = j.ingester.Sweep(ctx)
-	return errors.Join(err, j.rows.ReleaseLease(context.WithoutCancel(ctx), "sweep", nodeName()))
+	return errors.Join(err, j.rows.ReleaseLease(context.WithoutCancel(ctx), "sweep", holder))
 }

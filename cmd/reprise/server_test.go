@@ -42,11 +42,19 @@ func startServer(t *testing.T, data string, now time.Time) *testServer {
 func startServerAs(t *testing.T, cfg configs.Config, now time.Time) *testServer {
 	t.Helper()
 	c := newSetClock(now)
+	s := startServerOn(t, cfg, c)
+	s.clock = c
+	return s
+}
+
+// startServerOn is startServerAs with any clock; the server's own then stays nil.
+func startServerOn(t *testing.T, cfg configs.Config, c clock) *testServer {
+	t.Helper()
 	a, err := newApp(t.Context(), cfg, deps{clock: c, log: silent()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &testServer{app: a, clock: c, base: "http://" + a.listener.Addr().String()}
+	s := &testServer{app: a, base: "http://" + a.listener.Addr().String()}
 	e, err := a.rows.Event(t.Context(), "test")
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,22 @@ func (g *Ingester) remake(ctx context.Context, id vod.AssetID) error {
 	}
 }
 
+// Changed tells whether there is something for Remake to do.
+func (g *Ingester) Changed(ctx context.Context, id vod.AssetID) (bool, error) {
+	a, err := g.library.Asset(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("compare extras of %s: %w", id, err)
+	}
+	if a.State != vod.Ready || a.Media == "" {
+		return false, nil
+	}
+	m, err := g.library.Media(ctx, a.Media)
+	if err != nil {
+		return false, fmt.Errorf("compare extras of %s: %w", id, err)
+	}
+	return !sameExtras(m.Extras, a.Extras), nil
+}
+
 // remaking is one attempt.
 type remaking struct {
 	g     *Ingester

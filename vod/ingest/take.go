@@ -87,7 +87,7 @@ func (t *taking) take(ctx context.Context) (Taken, error) {
 	if err != nil {
 		return Taken{}, err
 	}
-	return taken, t.close(ctx, taken)
+	return taken, t.close(ctx, taken, source.SHA256)
 }
 
 // assetID is the id of the asset that an upload makes: the same at each attempt, and on each machine.
@@ -114,22 +114,25 @@ func (t *taking) done(ctx context.Context) (Taken, bool, error) {
 		if err != nil {
 			return Taken{}, false, err
 		}
-		if madeOf(&a, t.sourceID()) {
+		if s := madeOf(&a, t.sourceID()); s != nil {
 			taken := Taken{Asset: a, Replaced: id == t.upload.Asset}
-			return taken, true, t.close(ctx, taken)
+			return taken, true, t.close(ctx, taken, s.SHA256)
 		}
 	}
 	return Taken{}, false, nil
 }
 
-// madeOf tells whether a source is, or was, the asset's.
-func madeOf(a *vod.Asset, id vod.SourceID) bool {
-	for _, r := range a.History {
-		if r.Source.ID == id {
-			return true
+// madeOf returns the source of that id that is, or was, the asset's; nil: it never was.
+func madeOf(a *vod.Asset, id vod.SourceID) *vod.Source {
+	for i := range a.History {
+		if a.History[i].Source.ID == id {
+			return &a.History[i].Source
 		}
 	}
-	return a.Source.ID == id
+	if a.Source.ID == id {
+		return &a.Source
+	}
+	return nil
 }
 
 // source looks at the bytes.
@@ -217,10 +220,11 @@ func (t *taking) known(ctx context.Context, s vod.Source) (vod.Asset, bool, erro
 	return vod.Asset{}, false, nil
 }
 
-// close notes on the row what became of the upload, and removes bytes that are here already.
-func (t *taking) close(ctx context.Context, taken Taken) error {
+// close notes on the row what became of the upload, and what its bytes are, and
+// removes bytes that are here already.
+func (t *taking) close(ctx context.Context, taken Taken, sum string) error {
 	_, err := t.uploads.UpdateUpload(ctx, t.upload.ID, func(u *vod.Upload) error {
-		u.State, u.Asset = vod.UploadTaken, taken.Asset.ID
+		u.State, u.Asset, u.SHA256 = vod.UploadTaken, taken.Asset.ID, sum
 		return nil
 	})
 	if err != nil {
@@ -238,7 +242,7 @@ func (t *taking) again(ctx context.Context) (Taken, error) {
 	if err != nil {
 		return Taken{}, err
 	}
-	made := madeOf(&a, t.sourceID())
+	made := madeOf(&a, t.sourceID()) != nil
 	return Taken{Asset: a, Known: !made, Replaced: made && a.ID != t.assetID()}, nil
 }
 
