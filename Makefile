@@ -1,6 +1,6 @@
 # make run    build the page and the program, and put a demonstration on air
 # make test   everything that CI runs
-# make bench  the figures of docs/performance.md
+# make bench  the figures of docs/performance.md; make bench-ingest: those of making films ready
 #
 # More words after a target: make run ARGS="--listen :9000 --on-air-in 2m"
 
@@ -18,7 +18,7 @@ TOOL := go tool -modfile=.ci/tools/go.mod
 NPM := npm --prefix api/web
 web_sources := $(shell find api/web -path api/web/node_modules -prune -o -path api/web/dist -prune -o -path api/web/e2e -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run build web setup-build setup-run setup-test test lint test-go test-web e2e bench fmt clean
+.PHONY: help run build web setup-build setup-run setup-test test lint test-go test-web e2e bench bench-ingest fmt clean
 
 help:
 	@sed -n 's/^# //p;/^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,10 @@ bench: setup-test web build
 	@go test -run '^$$' -bench . -timeout 30m ./stream ./api
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./storage/uploads
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 30m -v ./cmd/reprise
+
+# Everything but encoding, against one bare run of ffmpeg: REPRISE_BENCH_SECONDS=3600 make bench-ingest
+bench-ingest: setup-test
+	@go test -run '^$$' -bench BenchmarkIngest -benchtime 1x -timeout 6h ./vod/ingest
 
 fmt:
 	@gofmt -w $$(git ls-files '*.go')
