@@ -13,6 +13,7 @@ import (
 
 	"reprise/api/token"
 	"reprise/event"
+	"reprise/storage"
 	"reprise/stream"
 	"reprise/vod"
 )
@@ -114,6 +115,9 @@ var watchAnswers = []answer{
 	{err: errNotReady, status: http.StatusServiceUnavailable, code: "not-ready", retry: 2,
 		title:  [2]string{"Pas prêt", "Not ready"},
 		detail: [2]string{"Ce serveur démarre, s’arrête, ou attend un service dont il dépend.", "This server is starting, stopping, or waiting for a service it depends on."}},
+	{err: storage.ErrUnavailable, status: http.StatusServiceUnavailable, code: "store-unavailable", retry: 5,
+		title:  [2]string{"Stockage injoignable", "Store out of reach"},
+		detail: [2]string{"Le stockage ne répond pas pour l’instant\u00a0: réessayez dans quelques secondes.", "The store does not answer for now: try again in a few seconds."}},
 	{err: errMalformed, status: http.StatusBadRequest, code: "malformed",
 		title:  [2]string{"Demande illisible", "Malformed request"},
 		detail: [2]string{"La demande n’a pas pu être lue.", "The request could not be read."}},
