@@ -33,8 +33,10 @@ func invited(t *testing.T) string {
 }
 
 // ticking is the machine's clock with another hour on it.
-func ticking(from time.Time) movedClock {
-	ahead := time.Until(from)
+func ticking(from time.Time) movedClock { return running(time.Until(from)) }
+
+// running is the machine's clock, so far ahead.
+func running(ahead time.Duration) movedClock {
 	return movedClock{func() time.Time { return time.Now().Add(ahead) }}
 }
 

@@ -22,7 +22,8 @@ import (
 // childVariable makes the test binary be the program: tests that kill a server need a process of their own.
 const (
 	childVariable = "REPRISETEST_CHILD"
-	nowVariable   = "REPRISETEST_NOW" // RFC 3339: the child's clock stands still at this instant
+	nowVariable   = "REPRISETEST_NOW"   // RFC 3339: the child's clock stands still at this instant
+	aheadVariable = "REPRISETEST_AHEAD" // duration: the child's clock runs so far ahead of the machine's
 )
 
 func TestMain(m *testing.M) {
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 		p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), clock: systemClock{}}
 		if now, err := time.Parse(time.RFC3339, os.Getenv(nowVariable)); err == nil {
 			p.clock = stoppedClock(now)
+		}
+		if ahead, err := time.ParseDuration(os.Getenv(aheadVariable)); err == nil {
+			p.clock = running(ahead)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() { // the parent is gone, or asks for an orderly end

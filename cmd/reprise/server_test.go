@@ -247,11 +247,17 @@ type child struct {
 // startChild starts the program; a zero now leaves it the machine's clock.
 func startChild(t *testing.T, now time.Time, args ...string) *child {
 	t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0], args...)}
-	c.cmd.Env = append(os.Environ(), childVariable+"=1")
-	if !now.IsZero() {
-		c.cmd.Env = append(c.cmd.Env, nowVariable+"="+now.Format(time.RFC3339))
+	if now.IsZero() {
+		return startChildIn(t, nil, args...)
 	}
+	return startChildIn(t, []string{nowVariable + "=" + now.Format(time.RFC3339)}, args...)
+}
+
+// startChildIn is startChild with more lines in the environment.
+func startChildIn(t testing.TB, environ []string, args ...string) *child {
+	t.Helper()
+	c := &child{cmd: exec.Command(os.Args[0], args...)}
+	c.cmd.Env = append(append(os.Environ(), childVariable+"=1"), environ...)
 	stdin, err := c.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
