@@ -134,8 +134,11 @@ func TestTalkGoesOnWithoutItsStore(t *testing.T) {
 	t.Parallel()
 	gateway := storagetest.StartGateway(t)
 	cfg := inBucket(t, planned(t), gateway)
-	s := startServerAs(t, cfg, noon().Add(-time.Minute))
+	s := startServerAs(t, cfg, noon().Add(-10*time.Minute))
 	eventually(t, "all of the talk is on this machine", func() bool {
+		if now := s.clock.Now(); now.Before(noon().Add(-time.Minute)) {
+			s.clock.set(now.Add(time.Second)) // reading ahead looks again every few seconds
+		}
 		return s.metric(t, "reprise_cache_pinned_blocks") != "0" && s.metric(t, "reprise_cache_ahead_missing_bytes") == "0"
 	})
 	w := &storeWatcher{now: s.clock.Now, seen: map[string]bool{}}
