@@ -7,7 +7,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [360, 768, 1440];
 
 /** axe-core's violations on the page as it is, in short. */
-async function violations(page) {
+export async function violations(page) {
   // Through the debugger, not as a <script>: the page's own security policy stays in force.
   await page.evaluate(axe);
   const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));

@@ -60,7 +60,8 @@ export class Messages {
       month: 'long',
     })
       .format(ms)
-      .replace(/,/g, '');
+      .replace(/,/g, '')
+      .replace(/(?<= )1(?= )/, this.language === 'fr' ? '1er' : '1');
   }
 
   /** A day with its year, for things months away. */
