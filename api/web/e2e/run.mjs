@@ -1,5 +1,5 @@
 // npm run e2e: a demo conference, watched by a handful of people in Chromium.
-// REPRISE_BIN names another binary; E2E_SHOTS keeps the screenshots in a folder of your own.
+// REPRISE_BIN names another binary; E2E_SHOTS keeps the screenshots in a folder of your own; E2E_ONLY=watch or intake runs one half.
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { launch, sleep, until } from './browser.mjs';
 import { Demo } from './demo.mjs';
 import { everyLook, missingSound, refusals, soundAndNetwork } from './looks.mjs';
 import { checkPlaylists } from './playlists.mjs';
+import { desk, handIn, intakeLooks, invitations, makeFilms } from './recordings.mjs';
 import { check, close, story } from './report.mjs';
 import { auditorium, films, talk } from './watch.mjs';
 
@@ -15,6 +16,7 @@ const began = Date.now();
 const binary = process.env.REPRISE_BIN ?? fileURLToPath(new URL('../../../bin/reprise', import.meta.url));
 const shots = process.env.E2E_SHOTS ?? (await mkdtemp(join(tmpdir(), 'reprise-shots-')));
 await mkdir(shots, { recursive: true });
+const only = process.env.E2E_ONLY ?? '';
 
 /** MSN -> URI of a media playlist. */
 function segments(text) {
@@ -47,28 +49,8 @@ async function death(w, demo) {
   check('death: R102 numbers go on', Math.max(...after.keys()) >= Math.max(...before.keys()));
 }
 
-const demo = await Demo.make(binary);
-const browser = await launch({ autoplay: true });
-try {
-  const ready = await demo.start();
-  const first = ready.talks[0];
-  const second = ready.talks.find((t) => t.auditorium !== first.auditorium);
-  const w = {
-    ready,
-    base: ready.base_url,
-    key: new URL(ready.url).hash.replace('#k=', ''),
-    talk: first,
-    starts: Date.parse(first.starts_at),
-    ends: Date.parse(first.ends_at),
-    shots,
-    browser,
-    playlists: new Map(),
-  };
-  console.log(
-    `ready after ${((Date.now() - began) / 1000).toFixed(1)} s, talk 1 in ${((w.starts - Date.now()) / 1000).toFixed(1)} s`,
-  );
-  check('the demo leaves time to be seen', w.starts - Date.now() > 12_000);
-
+/** The first talk, watched from its countdown to its replay. */
+async function watching(w, demo, first, second) {
   await Promise.all([
     story('auditorium, French, hls.js', (expect) => auditorium(w, 'fr', false, expect)),
     story('talk, English, hls.js', (expect) => talk(w, 'en', false, expect)),
@@ -88,6 +70,48 @@ try {
     }),
   ]);
   checkPlaylists(w.playlists);
+}
+
+/** Films come in: after the talks, as making them ready takes the cores that watching is measured on. */
+async function intake(w) {
+  w.films = await makeFilms();
+  try {
+    await Promise.all([
+      story('a speaker', (expect) => handIn(w, expect)),
+      story('the desk', (expect) => desk(w, expect)),
+      story('invitations', (expect) => invitations(w, expect)),
+    ]);
+    await story('rooms', (expect) => intakeLooks(w, expect));
+  } finally {
+    await w.films.remove();
+  }
+}
+
+const demo = await Demo.make(binary);
+const browser = await launch({ autoplay: true });
+try {
+  const ready = await demo.start();
+  const first = ready.talks[0];
+  const second = ready.talks.find((t) => t.auditorium !== first.auditorium);
+  const w = {
+    ready,
+    base: ready.base_url,
+    key: new URL(ready.url).hash.replace('#k=', ''),
+    desk: new URL(ready.organizer_url).hash.replace('#k=', ''),
+    talk: first,
+    starts: Date.parse(first.starts_at),
+    ends: Date.parse(first.ends_at),
+    shots,
+    browser,
+    playlists: new Map(),
+  };
+  console.log(
+    `ready after ${((Date.now() - began) / 1000).toFixed(1)} s, talk 1 in ${((w.starts - Date.now()) / 1000).toFixed(1)} s`,
+  );
+  check('the demo leaves time to be seen', w.starts - Date.now() > 12_000);
+
+  if (only !== 'intake') await watching(w, demo, first, second);
+  if (only !== 'watch') await intake(w);
 } catch (e) {
   check('the run', false, e instanceof Error ? e.stack : String(e));
 } finally {

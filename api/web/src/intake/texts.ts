@@ -69,6 +69,11 @@ export function uploadReason(u: Upload): string {
   return t(`upload.reason.${reason}`);
 }
 
+/** Name of a sound's language; files often do not say it. */
+export function soundName(tag: string): string {
+  return tag === '' || tag === 'und' ? t('report.unsaid') : i18n.in.languageName(tag);
+}
+
 /** Names of languages; none named means all of the event. */
 export function languagesText(languages: readonly string[]): string {
   return languages.length === 0
