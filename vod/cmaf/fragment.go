@@ -368,7 +368,7 @@ type fragmentState struct {
 	dts, data, moof               int64
 	last                          traf
 	firstDTS, firstPTS, endPTS    int64
-	length                        int64
+	length, least                 int64
 	pending                       int64 // duration of the last sample so far
 }
 
@@ -416,7 +416,7 @@ func (s *fragmentState) sample(t *Track, x sample, n, fileSize int64) {
 	if s.samples == 0 {
 		s.firstDTS, s.firstPTS = s.dts, s.dts+x.cts
 	}
-	s.firstPTS = min(s.firstPTS, s.dts+x.cts)
+	s.firstPTS, s.least = min(s.firstPTS, s.dts+x.cts), min(s.least, x.cts)
 	s.samples += n
 	if x.sync {
 		s.sync += n
@@ -439,6 +439,6 @@ func (s *fragmentState) sample(t *Track, x sample, n, fileSize int64) {
 
 func (s *fragmentState) finish(t *Track) {
 	t.Samples, t.Length, t.SyncSamples, t.Bytes = s.samples, s.length, s.sync, s.bytes
-	t.FirstDTS, t.FirstPTS, t.EndPTS = s.firstDTS, s.firstPTS, s.endPTS
+	t.FirstDTS, t.FirstPTS, t.EndPTS, t.LeastOffset = s.firstDTS, s.firstPTS, s.endPTS, s.least
 	t.frame(s.pending, 1, true)
 }

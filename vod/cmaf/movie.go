@@ -65,8 +65,10 @@ type Track struct {
 	FirstDTS int64
 	// FirstPTS, EndPTS bound the presentation times, before the edit list.
 	FirstPTS, EndPTS int64
-	Bytes            int64 // of all samples
-	SyncSamples      int64 // as the file says (stss); it lies about open GOPs
+	// LeastOffset is the composition offset furthest below 0 in fragments; 0: none is.
+	LeastOffset int64
+	Bytes       int64 // of all samples
+	SyncSamples int64 // as the file says (stss); it lies about open GOPs
 
 	Edit Edit
 

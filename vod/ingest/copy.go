@@ -12,7 +12,7 @@ import (
 // planCopies takes out of a recipe what the source has already as it must be:
 // the top rung, and sounds. Everything must fit, or nothing is copied; in doubt it is re-encoded.
 func planCopies(ctx context.Context, p *Probe, r *recipe, levels map[int]level) {
-	if p.Movie == nil || p.Movie.Hybrid || len(r.Rungs) < 2 { // thumbnails are made of a rung that we encoded
+	if p.Movie == nil || p.Movie.Hybrid || p.Offset.Abs() > time.Millisecond || len(r.Rungs) < 2 { // thumbnails are made of a rung that we encoded
 		return
 	}
 	for _, fault := range p.Movie.Faults {

@@ -37,7 +37,10 @@ func normalLanguage(code string) string {
 	}
 	primary, rest, _ := strings.Cut(code, "-")
 	switch primary {
-	case "und", "mis", "zxx", "mul", "qaa":
+	case "und", "mis", "zxx", "mul":
+		return ""
+	}
+	if len(primary) == 3 && primary >= "qaa" && primary <= "qtz" { // for private use
 		return ""
 	}
 	if short, ok := threeLetters[primary]; ok {

@@ -159,7 +159,7 @@ func oneDecimal(f float64) both {
 // it also listens to the samples as they are in the source.
 func (g *Ingester) measure(ctx context.Context, in *input, sounds []sound, treatments []treatment, progress func(float64)) ([]level, error) {
 	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "level+info", "-nostats", "-progress", "pipe:1"}, reading(g.cfg.Threads)...)
-	args = append(args, "-vn", "-sn", "-dn", "-i", film)
+	args = append(args, "-vn", "-sn", "-dn", "-itsoffset", "0.000001", "-i", film) // an offset: see Probe.opening
 	levels := make([]level, len(sounds))
 	var meters []*soundMeter
 	var sinks []io.Writer
@@ -277,7 +277,7 @@ func afterTags(text string) string {
 // A mono sound is doubled before it is measured, and not at the 3 dB less that
 // a mixer would give it. The limiter works at 192 kHz, where true peaks are samples.
 func soundChain(a *AudioTrack, t treatment) string {
-	chain := "aresample=48000:async=1:first_pts=0"
+	chain := "aresample=48000:async=480:min_comp=0.01:min_hard_comp=0.03:first_pts=0"
 	switch {
 	case a.Channels == 1:
 		chain += ",pan=stereo|c0=c0|c1=c0"

@@ -64,7 +64,7 @@ func tapChain(a *AudioTrack) string {
 	if a.Channels == 1 {
 		layout = "mono"
 	}
-	return fmt.Sprintf("aresample=%d:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=%s", a.SampleRate, layout)
+	return fmt.Sprintf("aresample=%d:async=1:min_hard_comp=0.03:first_pts=0,aformat=sample_fmts=s16:channel_layouts=%s", a.SampleRate, layout)
 }
 
 // Write takes samples in pieces of any size.

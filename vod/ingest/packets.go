@@ -25,6 +25,7 @@ type packets struct {
 	bins   []int64       // bytes by stretch of binTime, video only
 	times  []int64       // presentation times in microseconds, video only
 	last   time.Duration // duration of the packet shown last
+	sparse bool          // only some packets say when they are shown: only their decode times tell the rate
 	clock  *soundClock   // sound only; nil: what its packets hold is not known
 }
 
@@ -59,7 +60,12 @@ func (g *Ingester) probePackets(ctx context.Context, in *input, p *Probe) error 
 		p.Audio[i].clock = newSoundClock(&p.Audio[i])
 	}
 	for _, t := range tracks {
+		t.sparse = p.Format == "mpeg"
 		t.First, t.End = math.MaxInt64, math.MinInt64
+	}
+	var jumping *jumps
+	if jumpy(p.Format) {
+		jumping = &jumps{next: map[int]time.Duration{}, last: map[int]time.Duration{}}
 	}
 	lines := newEachLine(func(text string) {
 		fields := strings.Split(text, ",")
@@ -70,7 +76,11 @@ func (g *Ingester) probePackets(ctx context.Context, in *input, p *Probe) error 
 		if err != nil || tracks[index] == nil {
 			return
 		}
-		tracks[index].add(fields, p.Start, index == video)
+		start := p.Start
+		if jumping != nil {
+			start -= jumping.correct(index, fields[2], seconds(fields[3]))
+		}
+		tracks[index].add(fields, start, index == video)
 	})
 	err := g.ffprobe(ctx, in, lines, "-show_entries", "packet=stream_index,pts_time,dts_time,duration_time,size,flags", "-of", "csv=p=0")
 	var failed *childError
@@ -118,7 +128,11 @@ func (t *packets) add(fields []string, start time.Duration, keep bool) {
 		t.clock.add(at, length, int64(number(fields[4])))
 	}
 	if keep && len(t.times) < mostTimes {
-		t.times = append(t.times, int64(at/time.Microsecond))
+		tick := at
+		if t.sparse && fields[2] != "N/A" && fields[2] != "" {
+			tick = seconds(fields[2]) - start
+		}
+		t.times = append(t.times, int64(tick/time.Microsecond))
 		if bin := int(max(0, at) / binTime); bin < mostTimes/64 {
 			for len(t.bins) <= bin {
 				t.bins = append(t.bins, 0)
@@ -178,6 +192,7 @@ const trialFrames = 24
 
 // frameJSON is one decoded picture.
 type frameJSON struct {
+	At         string     `json:"best_effort_timestamp_time"`
 	Width      int        `json:"width"`
 	Height     int        `json:"height"`
 	Aspect     string     `json:"sample_aspect_ratio"`
@@ -192,7 +207,8 @@ type frameJSON struct {
 
 // probeFrames decodes the first pictures. They say what containers hide or
 // claim wrongly: HDR in a file tagged SDR, fields in a file tagged progressive.
-func (g *Ingester) probeFrames(ctx context.Context, in *input, v *VideoTrack) error {
+func (g *Ingester) probeFrames(ctx context.Context, in *input, p *Probe) error {
+	v := &p.Video[0]
 	if v.Codec == "" {
 		return nil
 	}
@@ -210,6 +226,11 @@ func (g *Ingester) probeFrames(ctx context.Context, in *input, v *VideoTrack) er
 		return nil
 	}
 	v.Shown = len(said.Frames)
+	if shown := seconds(said.Frames[0].At) - p.Start; p.Format == "avi" && shown > v.First && shown < v.First+time.Second {
+		// AVI has no times, only a number of pictures a second: those that a decoder holds back are not late.
+		v.Late = shown - v.First
+		v.First, v.End = v.First+v.Late, v.End+v.Late
+	}
 	fields := 0
 	for _, f := range said.Frames {
 		fields += f.Interlaced

@@ -28,6 +28,7 @@ type Probe struct {
 	Covers   int      // attached pictures
 	Data     []string // codec tags of other tracks: tmcd, mebx, gpmd
 	Chapters []Chapter
+	Offset   time.Duration // to add to all times that ffmpeg gives, from its start of the film: those here have it (align)
 
 	Magic    string      // "image", "text", "mp4" or "": what the first bytes look like
 	Movie    *cmaf.Movie // nil when it is not an MP4 or QuickTime file, or not a readable one
@@ -70,7 +71,8 @@ type VideoTrack struct {
 	TopFieldFirst bool
 	DolbyProfile  int // 0 none
 	HDR           bool
-	Shown         int // frames that a trial decoding gave
+	Shown         int           // frames that a trial decoding gave
+	Late          time.Duration // by which ffmpeg says pictures later than they are; the times here are right
 }
 
 // AudioTrack is one track of sound.
@@ -131,10 +133,11 @@ func (g *Ingester) probe(ctx context.Context, in *input) (*Probe, error) {
 		return p, err
 	}
 	if len(p.Video) > 0 {
-		if err := g.probeFrames(ctx, in, &p.Video[0]); err != nil {
+		if err := g.probeFrames(ctx, in, p); err != nil {
 			return p, err
 		}
 	}
+	p.align()
 	return p, nil
 }
 

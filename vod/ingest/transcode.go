@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,14 @@ type job struct {
 	sounds []int         // indexes of recipe.Sounds
 	wave   *wave         // of the first sound; nil: not wanted
 	watch  *pictureWatch // looks at the pictures for the report; nil: nobody does
+}
+
+// uses tells whether a stream of the source is decoded.
+func (j *job) uses(index int) bool {
+	if len(j.rungs) > 0 && index == j.probe.Video[0].Index {
+		return true
+	}
+	return slices.ContainsFunc(j.sounds, func(i int) bool { return j.recipe.Sounds[i].Stream == index })
 }
 
 // sinks are those who listen to a transcode, in the order of their descriptors.
@@ -117,7 +126,7 @@ func (g *Ingester) transcodeArgs(j job) []string {
 	args := []string{"-nostdin", "-hide_banner", "-y", "-loglevel", "level+verbose", "-progress", "pipe:1", "-stats_period", "0.5"}
 	args = append(args, reading(g.cfg.Threads)...)
 	// A picture that changes its size in mid-film must not restart the filters: they would begin again at film time 0.
-	args = append(args, "-reinit_filter:v", "0", "-i", film)
+	args = append(append(args, "-reinit_filter:v", "0"), j.probe.opening()...)
 	r := j.recipe
 	fps := gridOf(r.FPS)
 	if len(j.rungs) > 0 {
@@ -136,6 +145,7 @@ func (g *Ingester) transcodeArgs(j job) []string {
 		}
 		args = append(args, soundOutput(fmt.Sprintf("[l%d]", i), lowAudioName(s.Language), "64k", j.dir)...)
 	}
+	args = append(args, j.probe.company(j.uses)...)
 	files := 1 // the source
 	if j.wave != nil {
 		args = append(args, "-map", "[wave]", "-f", "s16le", sinkName(files, 0))
@@ -152,6 +162,9 @@ func (g *Ingester) transcodeArgs(j job) []string {
 func videoGraph(v *VideoTrack, rungs []string, g grid, length timeline.Ticks, watch *pictureWatch) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[0:%d]", v.Index)
+	if v.Late > 0 {
+		fmt.Fprintf(&b, "setpts=PTS-%.6f/TB,", v.Late.Seconds())
+	}
 	rate := fmt.Sprintf("fps=%d:start_time=0:round=near", g.fps)
 	faster := v.Rate.Float() > float64(g.fps)+0.5
 	if faster && !v.Interlaced {
@@ -328,6 +341,9 @@ type readings struct{ packets, frames, samples int64 }
 func (w *watcher) line(text string) {
 	switch severity(text) {
 	case "[error]", "[fatal]", "[panic]":
+		if strings.HasPrefix(text, "[null @") {
+			break // an output that keeps streams company (Probe.company) and goes nowhere
+		}
 		w.last = append(w.last[max(0, len(w.last)-2):], text)
 		w.memory = w.memory || strings.Contains(text, "Cannot allocate memory")
 		for _, ours := range []string{"No space left on device", "Unknown encoder", "No such filter", "Permission denied"} {

@@ -207,7 +207,11 @@ func (p *Probe) promised() (promised, there time.Duration) {
 		return promised, there
 	}
 	if promised == 0 && p.Declared > 0 {
-		worse(p.Declared, p.end())
+		says := p.Declared
+		if says > p.Start && p.Start > 0 { // Matroska's lengths count from 0, where the film need not begin
+			says -= p.Start
+		}
+		worse(says, p.end()-p.Offset)
 	}
 	return promised, there
 }
