@@ -314,6 +314,11 @@ func (x *exchange) open(ctx context.Context) (tus.Upload, error) {
 		return &upload{x}, nil
 	}
 	s, err := x.u.back.open(ctx, &x.row)
+	if errors.Is(err, ErrNotFound) && x.row.Offset == 0 { // a process died between the row and the room for its bytes
+		if err = x.u.back.begin(ctx, &x.row); err == nil {
+			s, err = x.u.back.open(ctx, &x.row)
+		}
+	}
 	if x.fail(err) != nil {
 		return nil, err
 	}

@@ -79,6 +79,27 @@ func (u *Uploads) busy(id vod.UploadID) bool {
 	return l.armed
 }
 
+// TestDiedBeforeTheRoom: a process was killed when the row was written and
+// nothing else. Who finds the upload in the list goes on with it.
+func TestDiedBeforeTheRoom(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, w *world) {
+		c := w.node("one")
+		film := random(5, 1000)
+		location := c.create(len(film), nil)
+		row := w.row(location)
+		if err := c.u.back.remove(t.Context(), &row); err != nil {
+			t.Fatal(err)
+		}
+		if a := c.send(location, film); a.status != http.StatusNoContent {
+			t.Fatalf("send: %d %s", a.status, a.code)
+		}
+		if !bytes.Equal(w.object(location), film) {
+			t.Error("the object differs")
+		}
+	})
+}
+
 // TestTakeOver: the client comes again while its own dead connection still
 // holds the upload, on the same node and on another.
 func TestTakeOver(t *testing.T) {
