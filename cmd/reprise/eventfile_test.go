@@ -12,7 +12,7 @@ import (
 	"reprise/event"
 )
 
-func scratch(t *testing.T, name, content string) string {
+func scratch(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

@@ -22,7 +22,7 @@ import (
 
 // invited returns a data folder as planned does, with a second talk a minute
 // after noon and a third one after that, which have no films yet.
-func invited(t *testing.T) string {
+func invited(t testing.TB) string {
 	t.Helper()
 	data := planned(t)
 	text := eventYAML(film.asset) + `  - {id: second, auditorium: main, title: {fr: Deuxième, en: Second}, starts: 2026-09-14 12:01, slot: 30s}

@@ -31,7 +31,7 @@ const (
 )
 
 // number is a number in the environment.
-func number(t *testing.T, variable string, otherwise int) int {
+func number(t testing.TB, variable string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(variable)
 	if text == "" {

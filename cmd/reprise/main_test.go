@@ -112,7 +112,7 @@ func (c *setClock) Wait(ctx context.Context, until time.Time) error {
 }
 
 // cli runs one command line in this process.
-func cli(t *testing.T, c clock, args ...string) (code int, stdout, stderr string) {
+func cli(t testing.TB, c clock, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = execute(t.Context(), args, program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, clock: c})
@@ -120,7 +120,7 @@ func cli(t *testing.T, c clock, args ...string) (code int, stdout, stderr string
 }
 
 // good is cli that must succeed; it returns standard output.
-func good(t *testing.T, c clock, args ...string) string {
+func good(t testing.TB, c clock, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := cli(t, c, args...)
 	if code != exitDone {
@@ -145,7 +145,7 @@ var (
 const filmSeconds = 13
 
 // copy returns a data folder of the test's own.
-func (p *prepared) copy(t *testing.T, make func() error) string {
+func (p *prepared) copy(t testing.TB, make func() error) string {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Fatal("ffmpeg is missing: .ci/setup test installs it")
@@ -166,7 +166,7 @@ func (p *prepared) copy(t *testing.T, make func() error) string {
 }
 
 // withFilm returns a data folder with one film in it, and the id of its asset.
-func withFilm(t *testing.T) (data, asset string) {
+func withFilm(t testing.TB) (data, asset string) {
 	t.Helper()
 	data = film.copy(t, makeFilm)
 	return data, film.asset
@@ -222,7 +222,7 @@ talks:
 func noon() time.Time { return time.Date(2026, 9, 14, 10, 0, 0, 0, time.UTC) }
 
 // scheduled returns a data folder whose event has one talk at noon; nothing is planned yet.
-func scheduled(t *testing.T) string {
+func scheduled(t testing.TB) string {
 	t.Helper()
 	data, asset := withFilm(t)
 	good(t, stoppedClock(noon().Add(-time.Hour)), "schedule", "set", "--data", data, scratch(t, "event.yaml", eventYAML(asset)))
@@ -230,7 +230,7 @@ func scheduled(t *testing.T) string {
 }
 
 // planned returns the same with journals and slates, as an hour before noon.
-func planned(t *testing.T) string {
+func planned(t testing.TB) string {
 	t.Helper()
 	return onAir.copy(t, func() error {
 		before := stoppedClock(noon().Add(-time.Hour))

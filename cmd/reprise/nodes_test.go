@@ -36,7 +36,7 @@ type cluster struct {
 }
 
 // newCluster makes an event whose doors are open, with two talks that have no films yet.
-func newCluster(t *testing.T) *cluster {
+func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	s3 := storagetest.StartGateway(t).Config("films")
 	c := &cluster{ahead: time.Until(noon().Add(-2 * time.Minute))}

@@ -257,7 +257,12 @@ func startChild(t *testing.T, now time.Time, args ...string) *child {
 func startChildIn(t testing.TB, environ []string, args ...string) *child {
 	t.Helper()
 	c := &child{cmd: exec.Command(os.Args[0], args...)}
-	c.cmd.Env = append(append(os.Environ(), childVariable+"=1"), environ...)
+	for _, line := range os.Environ() {
+		if !strings.HasPrefix(line, "REPRISE_") { // who runs the tests may have a server of their own
+			c.cmd.Env = append(c.cmd.Env, line)
+		}
+	}
+	c.cmd.Env = append(append(c.cmd.Env, childVariable+"=1"), environ...)
 	stdin, err := c.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -277,9 +282,11 @@ func startChildIn(t testing.TB, environ []string, args ...string) *child {
 	}
 	t.Cleanup(func() { c.kill() })
 	address := make(chan string, 1)
+	var last string // of what it said, until address is closed
 	go func() {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
+			last = lines.Text()
 			if m := regexp.MustCompile(`msg=listening.* address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
 				address <- m[1]
 			}
@@ -289,7 +296,7 @@ func startChildIn(t testing.TB, environ []string, args ...string) *child {
 	if args[0] == "serve" {
 		listening, ok := <-address
 		if !ok {
-			t.Fatal("the server ended before it listened")
+			t.Fatalf("the server ended before it listened: %s", last)
 		}
 		c.base = "http://" + listening
 	}
