@@ -179,6 +179,10 @@ func (j *jobs) take(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	// Somebody wants to see how it looks, long before its turn comes in the queue.
+	if err := j.ingester.Preview(ctx, taken.Asset.ID); err != nil && ctx.Err() == nil {
+		j.log.Warn("a film has no preview before its turn", "asset_id", taken.Asset.ID, "error", err)
+	}
 	if err := j.post.received(ctx, &u, &taken.Asset); err != nil {
 		return err
 	}
