@@ -27,7 +27,9 @@ export class Demo {
     const listen = this.ready === undefined ? '127.0.0.1:0' : new URL(this.ready.base_url).host;
     const args = ['demo', '--json', '--data', this.data, '--listen', listen];
     // A process group of its own: what it started (ffmpeg) goes with it.
-    const child = spawn(this.binary, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // REPRISE_BIN is ours: the program takes every REPRISE_ variable for its own.
+    const { REPRISE_BIN: _, ...env } = process.env;
+    const child = spawn(this.binary, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     this.#process = child;
     child.stderr.on('data', (d) => {
       this.#log = (this.#log + d).slice(-8_000);

@@ -12,7 +12,8 @@ export type CaptionList = Wire['CaptionList'];
 export type CaptionTrack = Wire['CaptionTrack'];
 export type CaptionsChanged = Wire['CaptionsChanged'];
 export type ChapterMark = Wire['ChapterMark'];
-export type Chapters = Wire['Chapters'];
+/** With the tag by which a change says what it changes. */
+export type Chapters = Wire['Chapters'] & { etag: string };
 export type Consequence = Wire['Consequence'];
 export type Cue = Wire['Cue'];
 export type Cues = Wire['Cues'];
@@ -61,7 +62,7 @@ export class IntakeApi {
   retry = (id: string) => tell(this.#client.POST('/api/v1/assets/{asset}/retry', of(id)), same);
   cancel = (id: string) => tell(this.#client.POST('/api/v1/assets/{asset}/cancel', of(id)), same);
   remove = (id: string) => done(this.#client.DELETE('/api/v1/assets/{asset}', of(id)));
-  chapters = (id: string) => tell(this.#client.GET('/api/v1/assets/{asset}/chapters', of(id)), same);
+  chapters = (id: string) => tell(this.#client.GET('/api/v1/assets/{asset}/chapters', of(id)), tagged);
   dropPoster = (id: string) => tell(this.#client.DELETE('/api/v1/assets/{asset}/poster', of(id)), same);
   captions = (id: string) => tell(this.#client.GET('/api/v1/assets/{asset}/captions', of(id)), same);
   film = (talk: string) =>
@@ -86,11 +87,14 @@ export class IntakeApi {
   cancelUpload = (upload: string) =>
     done(this.#client.DELETE('/api/v1/uploads/{upload}', { params: { path: { upload } }, ...plain() }));
 
-  putChapters = (id: string, chapters: ChapterMark[]) =>
-    tell(this.#client.PUT('/api/v1/assets/{asset}/chapters', { ...anyway(id), body: { chapters } }), same);
+  putChapters = (id: string, chapters: ChapterMark[], tag: string) =>
+    tell(
+      this.#client.PUT('/api/v1/assets/{asset}/chapters', { ...ofTagged(id, tag), body: { chapters } }),
+      tagged,
+    );
 
-  dropChapters = (id: string) =>
-    tell(this.#client.DELETE('/api/v1/assets/{asset}/chapters', anyway(id)), same);
+  dropChapters = (id: string, tag: string) =>
+    tell(this.#client.DELETE('/api/v1/assets/{asset}/chapters', ofTagged(id, tag)), tagged);
 
   posterAt = (id: string, at: number) =>
     tell(this.#client.PUT('/api/v1/assets/{asset}/poster', { ...of(id), body: { at } }), same);
@@ -196,10 +200,13 @@ export class IntakeApi {
 
 const plain = (ms = TIMEOUT_MS) => ({ signal: AbortSignal.timeout(ms) });
 const of = (asset: string, ms = TIMEOUT_MS) => ({ params: { path: { asset } }, ...plain(ms) });
-/** The last one wins: what is written is a short list that its writer sees whole. */
-const anyway = (asset: string) => ({ params: { path: { asset }, header: { 'If-Match': '*' } }, ...plain() });
+const ofTagged = (asset: string, tag: string) => ({
+  params: { path: { asset }, header: { 'If-Match': tag } },
+  ...plain(),
+});
 const match = (tag: string | null) => (tag === null ? {} : { 'If-Match': tag });
 const same = <T>(w: T) => w;
+const tagged = (w: Wire['Chapters'], r: Response): Chapters => ({ ...w, etag: r.headers.get('ETag') ?? '*' });
 
 /** A body that goes as it is. The document calls it a string, as it has no word for a file. */
 function raw(file: File, type: string) {
@@ -212,10 +219,10 @@ function raw(file: File, type: string) {
 
 type Asked<W> = Promise<{ data?: W; error?: unknown; response: Response }>;
 
-async function tell<W, T>(asked: Asked<W>, convert: (wire: W) => T): Promise<Told<T>> {
+async function tell<W, T>(asked: Asked<W>, convert: (wire: W, response: Response) => T): Promise<Told<T>> {
   try {
     const { data, error, response } = await asked;
-    if (data !== undefined) return { ok: true, value: convert(data) };
+    if (data !== undefined) return { ok: true, value: convert(data, response) };
     return { ok: false, trouble: toTrouble(response.status, error) };
   } catch {
     return { ok: false, trouble: NO_ANSWER };

@@ -88,12 +88,23 @@ describe('problems', () => {
 
 describe('routes', () => {
   it('are read and written', () => {
-    for (const path of ['/fr', '/en/a/main', '/fr/t/t1', '/en/desk']) {
+    const desk = ['/en/desk', '/fr/desk/recordings', '/en/desk/recordings/01a2-b', '/fr/desk/hand-ins'];
+    for (const path of ['/fr', '/en/a/main', '/fr/t/t1', '/en/hand-in', ...desk]) {
       const { language, room } = parseRoute(path);
       expect(pathOf(language ?? 'fr', room)).toBe(path);
     }
     expect(parseRoute('/')).toEqual({ language: null, room: { name: 'programme' } });
-    for (const path of ['/de/a/main', '/fr/a', '/fr/a/MAIN', '/fr/x/1', '/fr/a/main/more', '/fr/desk/x']) {
+    for (const path of [
+      '/de/a/main',
+      '/fr/a',
+      '/fr/a/MAIN',
+      '/fr/x/1',
+      '/fr/a/main/more',
+      '/fr/desk/x',
+      '/fr/desk/recordings/a/b',
+      '/fr/desk/recordings/A',
+      '/fr/hand-in/x',
+    ]) {
       expect(parseRoute(path).room.name, path).toBe('nowhere');
     }
   });
@@ -128,6 +139,17 @@ describe('keys', () => {
     expect(keys.find('/en/a/main')).toBe('room');
     expect(keys.find('/fr/t/one')).toBe('talk');
     expect(keys.find('/fr')).toBe('talk');
+  });
+
+  it('of the desk open all its rooms; those of speakers open their page and nothing else', () => {
+    const keys = new KeyRing(shelf(), shelf());
+    keys.keep('/fr/desk', 'desk');
+    expect(keys.find('/fr/hand-in')).toBeNull();
+    keys.keep('/fr/hand-in', 'speaker');
+    keys.keep('/en/a/main', 'room');
+    expect(keys.find('/en/desk/recordings/x')).toBe('desk');
+    expect(keys.find('/en/hand-in')).toBe('speaker');
+    expect(keys.find('/fr')).toBe('room');
   });
 
   it('survive the tab, and a browser that keeps nothing', () => {
