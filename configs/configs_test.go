@@ -89,6 +89,18 @@ func TestLaterLayersCover(t *testing.T) {
 	}
 }
 
+// A letter with a link to 127.0.0.1 is worse than none.
+func TestLettersNeedAnAddress(t *testing.T) {
+	t.Parallel()
+	mail := []string{"mail.server=smtp.example.org:587", "mail.from=video@example.org"}
+	if _, err := Load("", nil, mail); err == nil || !strings.Contains(err.Error(), "http.publicUrl: is missing") {
+		t.Errorf("without an address: %v", err)
+	}
+	if _, err := Load("", nil, append(mail, "http.publicUrl=https://video.example.org")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	file := write(t, `

@@ -36,6 +36,9 @@ func (c Config) Validate() error {
 		fault("handIn.termsFr", "the terms are needed in both languages, or in neither")
 	}
 	c.Mail.validate(fault)
+	if c.Mail.Server != "" && c.HTTP.PublicURL == "" {
+		fault("http.publicUrl", "is missing: letters hold links, and no reader of them is on this machine; give the address that people type")
+	}
 	between("stream.depth", c.Stream.Depth, time.Minute, 24*time.Hour, fault)
 	between("tokens.linkLife", c.Tokens.LinkLife, time.Hour, 5*366*24*time.Hour, fault)
 	if c.Tokens.PlaybackLife != 0 {
