@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -108,4 +109,31 @@ func TestWorkIsStoppedAndTakenUpAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	sweepAll(t, cfg, clock.Now).checkLeftovers(t)
+}
+
+// A process that was killed between a change and its job has lost nothing: the next one does the work.
+func TestWorkWithoutAJobIsDone(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(planned(t))
+	clock := ticking(noon().Add(-time.Hour))
+	h, err := openHouse(t.Context(), cfg, silent(), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := vod.AssetID(film.asset)
+	_, err = h.rows.UpdateAsset(t.Context(), id, func(a *vod.Asset) error {
+		a.Extras.Chapters = []vod.Chapter{{Title: "All of it"}}
+		return nil
+	})
+	if err := errors.Join(err, h.close()); err != nil {
+		t.Fatal(err)
+	}
+	s := startServerOn(t, cfg, clock)
+	staff := s.organizers(t)
+	staff.revision(t, id, 2)
+	var m api.MadeMedia
+	staff.must(t, http.MethodGet, "/assets/"+string(id)+"/media", nil, &m)
+	if len(m.Chapters) != 1 || m.Chapters[0].Title != "All of it" {
+		t.Errorf("chapters: %+v", m.Chapters)
+	}
 }

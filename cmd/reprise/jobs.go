@@ -270,27 +270,14 @@ func (j *jobs) generateCaptions(ctx context.Context, id string) error {
 // change and its job loses nothing. It keeps the order of what waits in step
 // with the programme, and removes what killed runs have left.
 func (j *jobs) resume(ctx context.Context) error {
-	if err := j.eachAsset(ctx, func(a *vod.Asset) error { return j.mend(ctx, a, true) }); err != nil {
-		return err
-	}
-	version, swept := int64(0), j.clock.Now()
+	version, swept, anew := int64(-1), j.clock.Now(), true
 	for {
-		if err := j.clock.Wait(ctx, j.clock.Now().Add(reorderEvery)); err != nil {
-			return err
-		}
 		now, err := j.rows.Version(ctx)
 		if err == nil {
-			err = j.eachAsset(ctx, func(a *vod.Asset) error {
-				if now != version && unfinished(a) {
-					if err := j.reorder(ctx, a.ID); err != nil {
-						return err
-					}
-				}
-				return j.mend(ctx, a, false)
-			})
+			err = j.keepInStep(ctx, now != version, anew)
 		}
 		if err == nil {
-			version = now
+			version, anew = now, false
 		}
 		if err == nil && j.clock.Now().Sub(swept).Abs() > sweepEvery {
 			swept = j.clock.Now()
@@ -299,7 +286,29 @@ func (j *jobs) resume(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			j.log.Warn("the work is not in step with films and programme, next try soon", "error", err)
 		}
+		if err := j.clock.Wait(ctx, j.clock.Now().Add(reorderEvery)); err != nil {
+			return err
+		}
 	}
+}
+
+// keepInStep gives each asset the work that it needs, in its place.
+func (j *jobs) keepInStep(ctx context.Context, reorder, anew bool) error {
+	assets, err := j.rows.Assets(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range assets {
+		a := &assets[i]
+		err := j.mend(ctx, a, anew)
+		if err == nil && reorder && unfinished(a) {
+			err = j.reorder(ctx, a.ID)
+		}
+		if err != nil && !errors.Is(err, vod.ErrNotFound) { // one that was deleted meanwhile needs nothing
+			return err
+		}
+	}
+	return nil
 }
 
 const (
@@ -308,20 +317,6 @@ const (
 	sweepLease   = time.Hour
 	mendRecent   = time.Hour // a change that was longer ago has its job, or had it lost at a start
 )
-
-// eachAsset calls f for every asset.
-func (j *jobs) eachAsset(ctx context.Context, f func(*vod.Asset) error) error {
-	assets, err := j.rows.Assets(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range assets {
-		if err := f(&assets[i]); err != nil && !errors.Is(err, vod.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
-}
 
 func (j *jobs) reorder(ctx context.Context, id vod.AssetID) error {
 	o, err := j.turn(ctx, id)
