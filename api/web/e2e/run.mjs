@@ -8,7 +8,7 @@ import { launch, sleep, until } from './browser.mjs';
 import { Demo } from './demo.mjs';
 import { everyLook, missingSound, refusals, soundAndNetwork } from './looks.mjs';
 import { checkPlaylists } from './playlists.mjs';
-import { desk, handIn, intakeLooks, invitations, makeFilms } from './recordings.mjs';
+import { desk, handIn, idle, intakeLooks, invitations, makeFilms } from './recordings.mjs';
 import { check, close, story } from './report.mjs';
 import { auditorium, films, talk } from './watch.mjs';
 
@@ -75,6 +75,7 @@ async function watching(w, demo, first, second) {
 /** Films come in: after the talks, as making them ready takes the cores that watching is measured on. */
 async function intake(w) {
   w.films = await makeFilms();
+  await idle(w);
   try {
     await Promise.all([
       story('a speaker', (expect) => handIn(w, expect)),

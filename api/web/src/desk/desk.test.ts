@@ -13,6 +13,7 @@ import {
   mayRetry,
   rowsOf,
   secondsOf,
+  takenFrom,
 } from './recording/view.js';
 import { isMoving, missingOf, orderOf, uploadsToShow } from './recordings/view.js';
 
@@ -185,6 +186,12 @@ describe('a recording', () => {
     expect(fitOf(c(61, 60, ['next']))).toBe('long');
     expect(fitOf(c(120, 60))).toBe('long');
     expect(fitOf(c(20, 60))).toBe('short');
+  });
+
+  it('says which films it takes the place of', () => {
+    const all = [asset('a', { talks: shows('t', 'fr') }), asset('b', { talks: shows('t', 'en') })];
+    expect(takenFrom('t', ['fr', 'en'], 'a', all)).toEqual(['en']);
+    expect(takenFrom('other', ['fr', 'en'], 'a', all)).toEqual([]);
   });
 
   it('offers to stop what is under way, and to try again what came to grief', () => {

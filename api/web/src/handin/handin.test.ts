@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HandInPage } from '../intake/api.js';
+import { shownOf } from '../intake/shown.js';
 import { mediaOf, outlookOf, stepOf } from './view.js';
 
 type Film = NonNullable<HandInPage['asset']>;
@@ -67,6 +68,20 @@ describe('where a speaker stands', () => {
     expect(outlookOf(page({ asset: film({ state: 'failed', findings: [fatal] }) }))).toBe('refused');
     expect(outlookOf(page({ asset: film({ state: 'failed' }) }))).toBe('failed');
     expect(outlookOf(page({ asset: film(), upload: upload('complete') }))).toBe('taking');
+  });
+
+  it('which film is shown while another takes its place', () => {
+    const both = {
+      url: '/p/x/preview/old/multivariant.m3u8',
+      file: '/p/x/source/new/film.mp4',
+      partial: false,
+      expires_at: '',
+    };
+    const { file: _, ...old } = both;
+    expect(shownOf(both, { state: 'ready', revision: 2 })).toEqual({ preview: both, old: false });
+    expect(shownOf(both, { state: 'processing', revision: 0 })).toEqual({ preview: both, old: false });
+    expect(shownOf(both, { state: 'processing', revision: 1 }).preview.url).toBeUndefined();
+    expect(shownOf(old, { state: 'failed', revision: 1 })).toEqual({ preview: old, old: true });
   });
 
   it('which media a preview shows', () => {

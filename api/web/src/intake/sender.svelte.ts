@@ -3,7 +3,7 @@ import type { Upload as TusUpload } from 'tus-js-client';
 import { i18n } from '../lib/i18n/index.svelte.js';
 import type { Upload } from './api.js';
 import { isSameFile, nextTry, Pace, type Sending } from './sending.js';
-import { NO_ANSWER, parseTrouble, type Trouble } from './trouble.js';
+import { NO_ANSWER, NO_FILE, parseTrouble, type Trouble } from './trouble.js';
 
 export interface Order {
   talk: string | null;
@@ -205,7 +205,7 @@ export class Sender {
       onUploadUrlAvailable: () => this.#named(id, work.tus?.url ?? null),
       onProgress: (sent) => this.#moved(id, sent),
       onSuccess: () => this.#succeeded(id),
-      onError: (e) => this.#failed(id, troubleOf(e)),
+      onError: (e) => void this.#broke(id, troubleOf(e)),
     });
   }
 
@@ -234,6 +234,20 @@ export class Sender {
     this.#work.delete(id);
     this.#deps.sent(s);
     this.#next();
+  }
+
+  /** A file that was changed or whose drive is gone looks like a line that is down: only reading it tells. */
+  async #broke(id: string, trouble: Trouble): Promise<void> {
+    const work = this.#work.get(id);
+    if (work === undefined || trouble.status !== 0) return this.#failed(id, trouble);
+    const readable = await work.file
+      .slice(0, 1)
+      .arrayBuffer()
+      .then(
+        () => true,
+        () => false,
+      );
+    this.#failed(id, readable ? trouble : NO_FILE);
   }
 
   #failed(id: string, trouble: Trouble): void {

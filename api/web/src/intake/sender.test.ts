@@ -42,7 +42,7 @@ class FakeTus {
 }
 
 const film = (name = 'film.mp4', size = 100) =>
-  ({ name, size, type: 'video/mp4', lastModified: 5 }) as unknown as File;
+  new File([new Uint8Array(size)], name, { type: 'video/mp4', lastModified: 5 });
 const order = { talk: 'opening', languages: ['en'], asset: null };
 const open = (over: Partial<Upload> = {}): Upload => ({
   id: 'up1',
@@ -127,6 +127,7 @@ describe('sender', () => {
     await settle();
     last().options.onProgress?.(30, 100);
     last().fail(0);
+    await settle();
     expect(sender.get(id)?.phase).toBe('waiting');
     expect(sender.get(id)?.sent).toBe(30);
     await vi.advanceTimersByTimeAsync(1_100);
@@ -147,6 +148,18 @@ describe('sender', () => {
     await settle();
     expect(FakeTus.made).toHaveLength(2);
     expect(sender.get(id)?.phase).toBe('sending');
+  });
+
+  it('tells a file that is gone from a line that is down', async () => {
+    const file = film();
+    vi.spyOn(file, 'slice').mockReturnValue({
+      arrayBuffer: () => Promise.reject(new DOMException('gone', 'NotReadableError')),
+    } as unknown as Blob);
+    const { id } = sender.send(file, order);
+    await settle();
+    last().fail(0);
+    await settle();
+    expect(sender.get(id)).toMatchObject({ phase: 'refused', trouble: { code: 'file-unreadable' } });
   });
 
   it('pauses and goes on', async () => {

@@ -1,6 +1,6 @@
 /** One file on its way, as pure steps. What is stored is the server's word; what is sent is only what left here. */
 import { delayOf } from '../lib/retry.js';
-import type { Trouble } from './trouble.js';
+import { NO_FILE, type Trouble } from './trouble.js';
 
 export type Phase =
   /** Waits for its turn. */
@@ -41,6 +41,7 @@ export const RETRY = { first: 1_000, most: 30_000 };
 
 /** The server's refusals that nothing here can change; all else is tried again. */
 export function isFinal(t: Trouble): boolean {
+  if (t.code === NO_FILE.code) return true;
   if (t.status === 0 || t.status === 408 || t.status === 423 || t.status >= 500) return false;
   if (t.status === 409) return t.code !== 'upload-offset' && t.code !== 'http-409';
   if (t.status === 429) return t.code === 'upload-too-many';

@@ -8,6 +8,7 @@ import type { Trouble } from './trouble.js';
 import { bytes, number, percent, rate, span } from './words.js';
 
 export function troubleText(trouble: Trouble): string {
+  if (trouble.code === 'file-unreadable') return t('trouble.file');
   if (trouble.status === 0) return t(navigator.onLine ? 'trouble.network' : 'trouble.offline');
   if (trouble.code === 'staff-only' || trouble.code === 'token-missing') return t('trouble.desk');
   if (trouble.detail !== '') return trouble.detail;

@@ -10,6 +10,9 @@ export interface Trouble extends Problem {
 
 export const NO_ANSWER: Trouble = { ...NETWORK, detail: '', faults: [] };
 
+/** The file itself cannot be read any more. */
+export const NO_FILE: Trouble = { ...NO_ANSWER, code: 'file-unreadable' };
+
 export function toTrouble(status: number, body: unknown): Trouble {
   const trouble: Trouble = { ...toProblem(status, body), detail: '', faults: [] };
   if (typeof body !== 'object' || body === null) return trouble;

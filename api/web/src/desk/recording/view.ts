@@ -85,6 +85,18 @@ export function playedOf(a: Asset): string {
   return `${a.source.id} ${a.media ?? a.first ?? ''}`;
 }
 
+/** Languages in which a talk shows another film than this one. */
+export function takenFrom(
+  talk: string,
+  languages: readonly string[],
+  asset: string,
+  all: readonly Asset[],
+): string[] {
+  return languages.filter((l) =>
+    all.some((a) => a.id !== asset && a.talks.some((t) => t.talk === talk && t.languages.includes(l))),
+  );
+}
+
 /** Work that failed or was stopped can be tried again. */
 export function mayRetry(a: Asset): boolean {
   return a.state === 'failed' || ['waiting', 'given-up', 'cancelled'].includes(a.job?.state ?? '');
