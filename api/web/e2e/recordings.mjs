@@ -168,6 +168,15 @@ export async function handIn(w, expect) {
   }, 30_000);
   expect('the server has a part of it', stored !== null && stored.offset < size, stored);
   await shot(w, first, 'handin-sending');
+  let asked = '';
+  first.on('dialog', (d) => {
+    asked = d.type();
+    d.dismiss();
+  });
+  await first.locator('h1').click(); // a page that nobody touched may not hold anybody back
+  await first.close({ runBeforeUnload: true });
+  await answered(async () => (asked === '' ? null : asked), 5_000);
+  expect('who leaves in the middle is warned', asked === 'beforeunload', asked);
   line.cut();
   await first.close();
   const kept = (await ask(w, key, '/uploads')).uploads.at(-1);
@@ -288,11 +297,30 @@ export async function desk(w, expect) {
   await page.waitForSelector('video');
   expect('it can be watched', await plays(page));
   await page.evaluate(() => document.querySelector('video').pause());
+  await place(w, page, made.id, expect);
   await captions(w, page, made.id, expect);
   await chaptersAndPoster(w, page, made.id, expect);
   await replaceAndBack(w, page, made.id, expect);
   expect('no fault in the page', page.faults.length === 0, page.faults);
   await page.context().close();
+}
+
+/** On the programme, and off it again. */
+async function place(w, page, id, expect) {
+  const part = page.locator('section[aria-labelledby=places]');
+  const films = async () => (await ask(w, w.desk, '/talks/opening/film')).films;
+  const before = await films();
+  await page.getByText('Montrer cette vidéo à une conférence').click();
+  await part.getByLabel('Conférence').selectOption('opening');
+  await part.getByRole('checkbox', { name: 'français' }).uncheck();
+  expect('what it takes the place of is said', await says(page, /a déjà une vidéo en anglais/));
+  await part.getByRole('button', { name: 'Mettre au programme' }).click();
+  const put = await answered(async () => ((await films()).en === id ? true : null), 15_000);
+  expect('it is put on the programme', put === true && (await films()).fr === before.fr);
+  expect('with what that does to it', await says(page, /Durée 6 s, pour un créneau de/));
+  await page.getByRole('button', { name: /^Retirer de/ }).click();
+  const off = await answered(async () => ((await films()).en === id ? null : true), 15_000);
+  expect('and taken off again', off === true);
 }
 
 async function captions(w, page, id, expect) {
