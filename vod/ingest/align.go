@@ -12,7 +12,8 @@ import (
 // align corrects the times that ffmpeg gives of a film, and turns the film's time 0
 // to where pictures of the grid fall on pictures of the source. Without the
 // latter every picture would be shown up to half a frame beside its sound: a
-// transport stream's sound begins by its encoder's priming, 21 ms, before the picture.
+// transport stream's sound begins by its encoder's priming, 21 ms, before the
+// picture. What is before the first picture, less than a frame, is cut off.
 func (p *Probe) align() {
 	if len(p.Video) == 0 || p.Video[0].Count == 0 {
 		return
@@ -33,7 +34,7 @@ func (p *Probe) align() {
 		return
 	}
 	frame := gridOf(gridFor(v.Rate.Float(), true).fps).frame.Duration()
-	p.shift(time.Duration(math.Round(float64(v.First)/float64(frame)))*frame - v.First)
+	p.shift(time.Duration(math.Floor(float64(v.First)/float64(frame)+0.25))*frame - v.First)
 }
 
 // shift moves everything in the film.

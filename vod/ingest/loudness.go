@@ -274,10 +274,13 @@ func afterTags(text string) string {
 
 // soundChain is the filter chain from a decoded track to what is encoded: from
 // film time 0 at 48 kHz, gaps filled, in two channels, at the wanted loudness.
+// Gaps are filled where they are from 30 ms on, before voice and lips part; less
+// is what containers round. Stretching (async over 1) is no way: where an edit
+// list overlaps two packets, ffmpeg 5.1 answers it with a second of silence.
 // A mono sound is doubled before it is measured, and not at the 3 dB less that
 // a mixer would give it. The limiter works at 192 kHz, where true peaks are samples.
 func soundChain(a *AudioTrack, t treatment) string {
-	chain := "aresample=48000:async=480:min_comp=0.01:min_hard_comp=0.03:first_pts=0"
+	chain := "aresample=48000:async=1:min_hard_comp=0.03:first_pts=0"
 	switch {
 	case a.Channels == 1:
 		chain += ",pan=stereo|c0=c0|c1=c0"

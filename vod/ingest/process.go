@@ -189,10 +189,13 @@ func (w *work) giveBack(ctx context.Context) {
 }
 
 // drop removes what a superseded attempt made. Objects of a first media may be
-// on air; only Sweep knows.
+// on air, and a media may be in the library though the answer was lost; only Sweep knows.
 func (w *work) drop(ctx context.Context) error {
 	if w.run.First != "" {
 		return nil
+	}
+	if _, err := w.g.library.Media(ctx, w.run.Media); !errors.Is(err, vod.ErrNotFound) {
+		return err
 	}
 	return w.g.removeObjects(ctx, w.run.Media)
 }

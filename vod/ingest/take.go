@@ -183,9 +183,11 @@ func (t *taking) make(ctx context.Context, s vod.Source) (Taken, error) {
 		case errors.Is(err, vod.ErrNotFound): // taken away meanwhile: then it is a new one
 		case err != nil:
 			return Taken{}, err
-		case a.Source.SHA256 == s.SHA256 && a.Source.Size == s.Size:
-			return Taken{Asset: a, Known: true}, nil
-		default:
+		}
+		if err == nil {
+			if same, err := t.same(ctx, &a, s); err != nil || same {
+				return Taken{Asset: a, Known: true}, err
+			}
 			a, err = t.g.Replace(ctx, a.ID, s)
 			return Taken{Asset: a, Replaced: true}, err
 		}
@@ -212,18 +214,38 @@ func (t *taking) known(ctx context.Context, s vod.Source) (vod.Asset, bool, erro
 	if err != nil {
 		return vod.Asset{}, false, err
 	}
-	for _, a := range assets {
-		if a.Source.SHA256 == s.SHA256 && a.Source.Size == s.Size && (a.Source.Event == s.Event || a.Source.Event == "") {
-			return a, true, nil
+	for i := range assets {
+		a := &assets[i]
+		if a.Source.Event != s.Event && a.Source.Event != "" {
+			continue
+		}
+		if same, err := t.same(ctx, a, s); err != nil || same {
+			return *a, same, err
 		}
 	}
 	return vod.Asset{}, false, nil
+}
+
+// same tells whether an asset is made of these bytes and has them: what was
+// lost from the store is mended by sending it again.
+func (t *taking) same(ctx context.Context, a *vod.Asset, s vod.Source) (bool, error) {
+	if a.Source.SHA256 != s.SHA256 || a.Source.Size != s.Size {
+		return false, nil
+	}
+	_, err := t.g.store.Stat(ctx, storage.Key(a.Source.Object))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // close notes on the row what became of the upload, and what its bytes are, and
 // removes bytes that are here already.
 func (t *taking) close(ctx context.Context, taken Taken, sum string) error {
 	_, err := t.uploads.UpdateUpload(ctx, t.upload.ID, func(u *vod.Upload) error {
+		if u.State == vod.UploadRefused { // given up meanwhile
+			return fmt.Errorf("%w: %s", ErrRefused, u.Reason)
+		}
 		u.State, u.Asset, u.SHA256 = vod.UploadTaken, taken.Asset.ID, sum
 		return nil
 	})
@@ -247,12 +269,17 @@ func (t *taking) again(ctx context.Context) (Taken, error) {
 }
 
 func (t *taking) refuse(ctx context.Context, reason string) (Taken, error) {
-	_, err := t.uploads.UpdateUpload(ctx, t.upload.ID, func(u *vod.Upload) error {
-		u.State, u.Reason = vod.UploadRefused, reason
+	u, err := t.uploads.UpdateUpload(ctx, t.upload.ID, func(u *vod.Upload) error {
+		if u.State == vod.UploadComplete {
+			u.State, u.Reason = vod.UploadRefused, reason
+		}
 		return nil
 	})
 	if err != nil {
 		return Taken{}, fmt.Errorf("note upload: %w", err)
+	}
+	if t.upload = u; u.State == vod.UploadTaken { // another machine was faster, and the bytes were here already
+		return t.again(ctx)
 	}
 	if err := t.g.store.Delete(ctx, storage.Key(t.upload.Object)); err != nil {
 		return Taken{}, err

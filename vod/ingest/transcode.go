@@ -273,7 +273,7 @@ func soundGraph(p *Probe, i int, s soundPlan, length timeline.Ticks, wave bool) 
 	if wave {
 		labels += "[w];[w]" + waveChain + "[wave]"
 	}
-	end := fmt.Sprintf("apad,atrim=end_sample=%d,asetpts=PTS-STARTPTS,aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo,asplit=%d%s",
+	end := fmt.Sprintf("apad,atrim=end_sample=%d,asetpts=N,aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo,asplit=%d%s",
 		length, strings.Count(strings.Split(labels, ";")[0], "["), labels)
 	if s.Stream < 0 {
 		return "anullsrc=r=48000:cl=stereo," + end
