@@ -317,7 +317,7 @@ async function place(w, page, id, expect) {
   await part.getByRole('button', { name: 'Mettre au programme' }).click();
   const put = await answered(async () => ((await films()).en === id ? true : null), 15_000);
   expect('it is put on the programme', put === true && (await films()).fr === before.fr);
-  expect('with what that does to it', await says(page, /Durée 6 s, pour un créneau de/));
+  expect('with what that does to it', await says(page, /Durée \d+.s, pour un créneau de/));
   await page.getByRole('button', { name: /^Retirer de/ }).click();
   const off = await answered(async () => ((await films()).en === id ? null : true), 15_000);
   expect('and taken off again', off === true);

@@ -158,7 +158,8 @@ export class Sender {
     try {
       if (work.tus === null) {
         const { Upload } = await this.#deps.load();
-        if (this.get(id)?.phase !== 'sending') return;
+        // Paused, or started once more, meanwhile.
+        if (this.get(id)?.phase !== 'sending' || work.tus !== null) return;
         work.tus = this.#make(id, work, Upload);
         if (work.goOn === null) await this.#findEarlier(id, work);
       }

@@ -69,12 +69,17 @@ export class RecordingStore {
     if (media.ok) this.media = media.value;
   }
 
-  /** Makes a change, and reads what came of it. said is announced when it is made. Null: it was not made. */
-  async change<T>(asked: Promise<Told<T>>, said: string): Promise<T | null> {
+  /**
+   * Makes a change, and reads what came of it. said is announced when it is made.
+   * Null: it was not made. Pressing twice asks once; buttons stay as they are, or
+   * who came by keyboard would lose their place.
+   */
+  async change<T>(ask: () => Promise<Told<T>>, said: string): Promise<T | null> {
+    if (this.busy) return null;
     this.busy = true;
     this.trouble = null;
     this.said = '';
-    const told = await asked;
+    const told = await ask();
     this.busy = false;
     if (!told.ok) {
       this.trouble = told.trouble;
