@@ -179,17 +179,11 @@ func sumOf(ctx context.Context, u *vod.Upload, object storage.Object) (string, e
 func (t *taking) make(ctx context.Context, s vod.Source) (Taken, error) {
 	if t.upload.Asset != "" {
 		a, err := t.g.library.Asset(ctx, t.upload.Asset)
-		switch {
-		case errors.Is(err, vod.ErrNotFound): // taken away meanwhile: then it is a new one
-		case err != nil:
-			return Taken{}, err
-		}
 		if err == nil {
-			if same, err := t.same(ctx, &a, s); err != nil || same {
-				return Taken{Asset: a, Known: true}, err
-			}
-			a, err = t.g.Replace(ctx, a.ID, s)
-			return Taken{Asset: a, Replaced: true}, err
+			return t.replace(ctx, a, s)
+		}
+		if !errors.Is(err, vod.ErrNotFound) { // taken away meanwhile: then it is a new one
+			return Taken{}, err
 		}
 	}
 	known, ok, err := t.known(ctx, s)
@@ -206,6 +200,16 @@ func (t *taking) make(ctx context.Context, s vod.Source) (Taken, error) {
 		return Taken{}, fmt.Errorf("create asset: %w", err)
 	}
 	return Taken{Asset: a}, nil
+}
+
+// replace gives an asset the new film, unless it has it already.
+func (t *taking) replace(ctx context.Context, a vod.Asset, s vod.Source) (Taken, error) {
+	same, err := t.same(ctx, &a, s)
+	if err != nil || same {
+		return Taken{Asset: a, Known: true}, err
+	}
+	a, err = t.g.Replace(ctx, a.ID, s)
+	return Taken{Asset: a, Replaced: true}, err
 }
 
 // known looks for an asset of the same bytes that those who sent them may see.

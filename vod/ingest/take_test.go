@@ -52,6 +52,33 @@ func TestTakeMakesOneAsset(t *testing.T) {
 	w.checkObjects()
 }
 
+// What the store lost is mended by sending it again, not thrown away as known.
+func TestTakeMendsALostFilm(t *testing.T) {
+	t.Parallel()
+	w := setupIn(t, t.TempDir(), Config{SweepAge: -1})
+	film := small(t, "1")
+	lost := w.take(w.upload(film, nil).ID).Asset
+	if err := w.store.Delete(t.Context(), storage.Key(lost.Source.Object)); err != nil {
+		t.Fatal(err)
+	}
+	for _, asset := range []vod.AssetID{lost.ID, ""} {
+		u := w.upload(film, func(u *vod.Upload) { u.Asset = asset })
+		taken := w.take(u.ID)
+		if taken.Known || taken.Replaced != (asset != "") || taken.Asset.Source.Object != u.Object {
+			t.Errorf("sent again for %q: %+v", asset, taken)
+		}
+		if _, err := w.store.Stat(t.Context(), storage.Key(u.Object)); err != nil {
+			t.Errorf("sent again for %q: %v", asset, err)
+		}
+		if asset == "" {
+			continue
+		}
+		if err := w.store.Delete(t.Context(), storage.Key(u.Object)); err != nil { // lost once more
+			t.Fatal(err)
+		}
+	}
+}
+
 func (w *world) setUpload(id vod.UploadID, change func(*vod.Upload)) {
 	w.t.Helper()
 	if _, err := w.uploadRows().UpdateUpload(w.t.Context(), id, func(u *vod.Upload) error { change(u); return nil }); err != nil {
