@@ -206,7 +206,9 @@ func (l *lease) Unlock() error {
 	<-l.ended
 	l.release()
 	l.u.mu.Lock()
-	delete(l.u.held, l.name)
+	if l.u.held[l.name] == l { // the next one may have it since release
+		delete(l.u.held, l.name)
+	}
 	l.u.mu.Unlock()
 	close(l.given)
 	return nil

@@ -138,11 +138,11 @@ func (u *Uploads) sweepOpen(ctx context.Context, id vod.UploadID, swept *Swept) 
 			return nil
 		}
 		return fmt.Errorf("finish upload %s: %w", id, err)
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err // all of its bytes may be there: that is seen when the store answers
 	case u.expired(&row):
 		swept.Expired++
 		return u.refuse(ctx, &row, reasonExpired)
-	case errors.Is(err, ErrNotFound):
-		return nil // nothing is left of it; its row goes with its time
 	}
-	return err
+	return nil // nothing is left of it, and its row goes with its time; or it waits for its client
 }
