@@ -178,7 +178,9 @@ func TestSpeakerHandsAFilmIn(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	sweepAll(t, cfg, clock.Now).checkLeftovers(t)
+	end := sweepAll(t, cfg, clock.Now)
+	end.checkLeftovers(t)
+	end.checkRows(t)
 }
 
 // staffSees sends a speaker's next film and returns what organizers see of it.

@@ -426,6 +426,7 @@ func (k *killing) checkStores(t *testing.T) {
 	t.Helper()
 	s := sweepAll(t, k.cfg, running(k.ahead).Now)
 	s.checkLeftovers(t)
+	s.checkRows(t)
 	for i := range s.assets {
 		object, err := s.store.Open(t.Context(), storage.Key(s.assets[i].Source.Object))
 		if err != nil {
