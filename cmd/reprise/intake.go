@@ -48,7 +48,7 @@ func (a *app) authorizeUpload(r *http.Request, m uploads.Meta) (uploads.Permit, 
 	return uploads.Permit(permit), err
 }
 
-// keptBytes counts the originals that the talks of an event name, past revisions included.
+// keptBytes counts the originals that came for an event or that its talks name, past revisions included.
 func (a *app) keptBytes(ctx context.Context, id string) (int64, error) {
 	e, err := a.rows.Event(ctx, event.ID(id))
 	if err != nil {
@@ -66,7 +66,7 @@ func (a *app) keptBytes(ctx context.Context, id string) (int64, error) {
 	}
 	var sum int64
 	for i := range assets {
-		if !named[string(assets[i].ID)] {
+		if !named[string(assets[i].ID)] && assets[i].Source.Event != id {
 			continue
 		}
 		counted := map[string]bool{}
