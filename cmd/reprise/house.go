@@ -108,8 +108,13 @@ func (h *house) openIngest() error {
 	return h.beginWork()
 }
 
-// tidying is how long a second process waits for the first one's sweep.
-const tidying = 30 * time.Second
+// tidying is how long a second process waits for the first one's sweep, and
+// sweeping how long that may take: a store that is large, or away, must not keep
+// a server from serving. What is left goes with a later sweep.
+const (
+	tidying  = 30 * time.Second
+	sweeping = 20 * time.Second
+)
 
 // beginWork tells other processes that media is being made here. Who comes
 // alone first removes what killed runs have left; who does not must leave it,
@@ -119,8 +124,8 @@ func (h *house) beginWork() error {
 	l, err := lockFile(path, false)
 	switch {
 	case err == nil:
-		if err := h.ingester.Sweep(context.Background()); err != nil {
-			h.log.Warn("what killed runs left behind is not removed, next try at the next start", "error", err)
+		if err := h.sweepFirst(); err != nil {
+			h.log.Warn("what killed runs left behind is not all removed, the rest goes with a later sweep", "error", err)
 		}
 		if err := l.share(); err != nil {
 			l.free()
@@ -136,6 +141,12 @@ func (h *house) beginWork() error {
 	}
 	h.working = l
 	return nil
+}
+
+func (h *house) sweepFirst() error {
+	ctx, cancel := context.WithTimeout(context.Background(), sweeping)
+	defer cancel()
+	return h.ingester.Sweep(ctx)
 }
 
 // process makes an asset's media. One process at a time does so: a second one

@@ -271,6 +271,7 @@ func (j *jobs) generateCaptions(ctx context.Context, id string) error {
 // with the programme, and removes what killed runs have left.
 func (j *jobs) resume(ctx context.Context) error {
 	version, swept, anew := int64(-1), j.clock.Now(), true
+	var posted time.Time
 	for {
 		now, err := j.rows.Version(ctx)
 		if err == nil {
@@ -278,6 +279,10 @@ func (j *jobs) resume(ctx context.Context) error {
 		}
 		if err == nil {
 			version, anew = now, false
+		}
+		if err == nil && j.clock.Now().Sub(posted).Abs() > postEvery {
+			posted = j.clock.Now()
+			err = j.post.mend(ctx)
 		}
 		if err == nil && j.clock.Now().Sub(swept).Abs() > sweepEvery {
 			swept = j.clock.Now()
@@ -313,6 +318,7 @@ func (j *jobs) keepInStep(ctx context.Context, reorder, anew bool) error {
 
 const (
 	reorderEvery = 15 * time.Second
+	postEvery    = 10 * time.Minute
 	sweepEvery   = 6 * time.Hour
 	sweepLease   = time.Hour
 	mendRecent   = time.Hour // a change that was longer ago has its job, or had it lost at a start

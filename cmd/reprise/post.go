@@ -52,6 +52,36 @@ func (p *post) write(ctx context.Context, l mail.Letter) error {
 	return p.queue.Enqueue(ctx, api.JobMail, string(m.ID), queue.Options{Priority: queue.Normal})
 }
 
+// mend writes down the jobs of letters that wait and that no job sends: a kill
+// came between the two, or the mail server was away for longer than a job is tried.
+// The mailer itself gives a letter up that has waited for too long.
+func (p *post) mend(ctx context.Context) error {
+	if p.mailer == nil {
+		return nil
+	}
+	letters, err := p.house.rows.Mails(ctx, "")
+	if err != nil {
+		return err
+	}
+	for i := range letters {
+		m := &letters[i]
+		if m.State != mail.Waiting {
+			continue
+		}
+		status, err := p.queue.State(ctx, api.JobMail, string(m.ID))
+		if err != nil && !errors.Is(err, queue.ErrNotFound) {
+			return err
+		}
+		if err == nil && status.Finished.IsZero() {
+			continue
+		}
+		if err := p.queue.Enqueue(ctx, api.JobMail, string(m.ID), queue.Options{Priority: queue.Normal}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // inviter returns what sends invitations; nil: there is no mail server.
 func (p *post) inviter() func(context.Context, api.Invitation) error {
 	if p.mailer == nil {
