@@ -149,7 +149,7 @@ type units struct {
 }
 
 var (
-	french  = units{",", [3]string{"Ko", "Mo", "Go"}, "\u00a0"}
+	french  = units{",", [3]string{"ko", "Mo", "Go"}, "\u00a0"}
 	english = units{".", [3]string{"kB", "MB", "GB"}, "\u00a0"}
 )
 
