@@ -97,6 +97,9 @@ func (g *Ingester) run(ctx context.Context, c child) error {
 	cmd.ExtraFiles = c.files
 	cmd.Stdout = c.stdout
 	cmd.SysProcAttr = isolated()
+	if c.path == g.cfg.FFmpeg || c.path == g.cfg.FFprobe {
+		g.confine.apply(cmd.SysProcAttr)
+	}
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	cmd.WaitDelay = 5 * time.Second
 	lines := &lineWriter{line: c.line}

@@ -69,6 +69,7 @@ type Ingester struct {
 	uploads vod.Uploads
 	inUse   func(context.Context) ([]vod.MediaID, error)
 	airs    func(context.Context, vod.AssetID) (time.Time, error)
+	confine confinement                     // of ffmpeg and ffprobe
 	prlimit string                          // path of prlimit(1), empty when there is none
 	space   func(dir string) (int64, error) // bytes free on a folder's disk
 
@@ -115,6 +116,10 @@ func New(cfg Config, deps Deps) (*Ingester, error) {
 		cfg: cfg, library: deps.Library, store: deps.Store, log: deps.Log, now: deps.Now,
 		uploads: deps.Uploads, inUse: deps.InUse, airs: deps.Airs, space: freeSpace,
 		active: map[vod.MediaID]int{}, assets: map[vod.AssetID]bool{}, pace: presetPace(cfg.Preset, runtime.NumCPU()),
+	}
+	confined := false
+	if g.confine, confined = tryConfinement(); !confined {
+		g.log.Info("this system makes no network namespaces: ffmpeg is kept off the network by its own options alone")
 	}
 	if path, err := exec.LookPath("prlimit"); err == nil {
 		g.prlimit = path

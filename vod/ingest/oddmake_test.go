@@ -192,3 +192,12 @@ func flags(lists ...[]string) (all []string) {
 	}
 	return all
 }
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"reprise/vod/cmaf"
 )
@@ -436,7 +437,10 @@ func ratio(s, mark string) Rational {
 // cleanText makes one short line of a title from a file: no control characters, 200 characters at most.
 func cleanText(s string) string {
 	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == '\ufffd' {
+		switch {
+		case r == '\ufeff' || unicode.Is(unicode.Bidi_Control, r):
+			return -1 // what turns the writing round makes one name look like another
+		case unicode.IsControl(r) || r == '\ufffd' || r == '\u2028' || r == '\u2029':
 			return ' '
 		}
 		return r

@@ -14,6 +14,7 @@ import (
 
 	"reprise/stream/timeline"
 	"reprise/vod"
+	"reprise/vod/cmaf"
 )
 
 // recipe is everything that decides the bytes of a transcode. It is written to
@@ -109,7 +110,33 @@ func (g *Ingester) transcode(ctx context.Context, in *input, j job, progress fun
 		g.log.Warn("transcode failed", "error", err)
 		return []vod.Finding{finding("undecodable")}, nil
 	}
-	return watch.judge(j), nil
+	if found := watch.judge(j); refused(found) || outputsWhole(j) {
+		return found, nil
+	}
+	return []vod.Finding{finding("undecodable")}, nil
+}
+
+// outputsWhole tells whether ffmpeg wrote something into each of its outputs: of
+// a film whose times are absurd it says that all went well, and writes nothing.
+func outputsWhole(j job) bool {
+	names := slices.Clone(j.rungs)
+	for _, i := range j.sounds {
+		names = append(names, lowAudioName(j.recipe.Sounds[i].Language))
+	}
+	for _, name := range names {
+		file, err := os.Open(outputFile(j.dir, name))
+		if err != nil {
+			return false
+		}
+		info, err := file.Stat()
+		if err == nil {
+			_, err = cmaf.Inspect(file, info.Size())
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // progressLines reads ffmpeg's -progress and reports the share of length that is done.
