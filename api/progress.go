@@ -233,7 +233,10 @@ func (l *listener) batch(state *boardState) ([]byte, error) {
 		return nil, err
 	}
 	b := &telling{listener: l, seen: map[string]bool{}}
-	jobs := byAsset(state.jobs)
+	var jobs assetJobs // reasons of failures are for operators
+	if l.caller.handIn == nil {
+		jobs = byAsset(state.jobs)
+	}
 	present := Present{Assets: []vod.AssetID{}, Uploads: []vod.UploadID{}}
 	for i := range state.assets {
 		if a := &state.assets[i]; v.sees(a) {

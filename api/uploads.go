@@ -88,7 +88,7 @@ func (s *Server) goOn(v *sight, u *vod.Upload) error {
 	if u.Event != string(v.caller.event) || h != nil && u.HandIn != string(h.ID) {
 		return fmt.Errorf("%w: upload %s of somebody else", vod.ErrNotFound, u.ID)
 	}
-	if h == nil {
+	if h == nil || u.State != vod.UploadOpen { // who did not hear the last answer may still ask for it
 		return nil
 	}
 	_, has := v.film()
