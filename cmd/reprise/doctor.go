@@ -145,7 +145,7 @@ func tryStorage(ctx context.Context, cfg configs.Config, p program) error {
 	return errors.Join(err, store.Delete(ctx, key))
 }
 
-// checkMail speaks to the mail server as far as its greeting.
+// checkMail connects to the mail server.
 func checkMail(ctx context.Context, cfg configs.Config, _ program) []diagnosis {
 	if cfg.Mail.Server == "" {
 		return []diagnosis{{Check: "mail", Health: healthy, Found: "no mail is sent: organizers copy the links of hand-ins"}}
