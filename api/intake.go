@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"reprise/event"
+	"reprise/storage"
 	"reprise/vod"
 	"reprise/vod/ingest"
 	"reprise/vod/webvtt"
@@ -64,6 +65,9 @@ type Recordings interface {
 	// names any more go with the next sweep. vod.ErrConflict while viewers may
 	// still be given media of it.
 	Delete(ctx context.Context, id vod.AssetID) error
+	// PutPicture makes a poster of an uploaded picture, without what hides in
+	// the file (a phone's says where it was), and stores it. ingest.ErrPicture.
+	PutPicture(ctx context.Context, r io.Reader) (storage.Key, error)
 }
 
 // Restorer brings a past revision back.

@@ -18,6 +18,7 @@ import (
 
 	"reprise/api/token"
 	"reprise/event"
+	"reprise/storage"
 	"reprise/stream/timeline"
 	"reprise/vod"
 	"reprise/vod/ingest"
@@ -445,6 +446,10 @@ func (f *fakeRecordings) Restore(_ context.Context, id vod.AssetID, media vod.Me
 		a.Media = media
 		return nil
 	})
+}
+
+func (*fakeRecordings) PutPicture(context.Context, io.Reader) (storage.Key, error) {
+	return "sources/picture/poster.jpg", nil
 }
 
 func (f *fakeRecordings) Delete(_ context.Context, id vod.AssetID) error {

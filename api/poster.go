@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg" // what a poster may be
@@ -14,15 +15,15 @@ import (
 	"mime"
 	"time"
 
-	"reprise/storage"
 	"reprise/vod"
+	"reprise/vod/ingest"
 )
 
 const (
 	maxPoster     = 8 << 20 // bytes
 	leastPoster   = 320     // pixels a side
 	mostPoster    = 8192
-	mostPixels    = 40_000_000 // decoded that is 160 MB: one at a time
+	mostPixels    = 40_000_000 // decoded that is 320 MB at most: one at a time
 	posterTimeout = time.Minute
 )
 
@@ -76,15 +77,16 @@ func (s *Server) posterAt(ctx context.Context, a *vod.Asset, v *sight, body []by
 	return s.changePoster(ctx, a.ID, v, at, "")
 }
 
-// posterPicture stores a picture and takes it.
+// posterPicture makes a poster of a picture and takes it.
 func (s *Server) posterPicture(ctx context.Context, a *vod.Asset, v *sight, body []byte) (*assetOutput, error) {
-	format, err := s.checkPicture(ctx, body)
-	if err != nil {
+	if err := s.checkPicture(ctx, body); err != nil {
 		return nil, err
 	}
-	extension := map[string]string{"jpeg": ".jpg", "png": ".png"}[format]
-	key := storage.Key("sources/" + storage.RandomName() + "/poster" + extension)
-	if _, err := s.deps.Objects.Put(ctx, key, bytes.NewReader(body)); err != nil {
+	key, err := s.in.Recordings.PutPicture(ctx, bytes.NewReader(body))
+	if errors.Is(err, ingest.ErrPicture) {
+		return nil, errPicture
+	}
+	if err != nil {
 		return nil, fmt.Errorf("store poster: %w", err)
 	}
 	return s.changePoster(ctx, a.ID, v, nil, string(key))
@@ -92,22 +94,22 @@ func (s *Server) posterPicture(ctx context.Context, a *vod.Asset, v *sight, body
 
 // checkPicture decodes a picture whole, so that nothing unreadable gets to
 // viewers, but no two at a time, and none that says that it is enormous.
-func (s *Server) checkPicture(ctx context.Context, body []byte) (format string, err error) {
+func (s *Server) checkPicture(ctx context.Context, body []byte) error {
 	size, format, err := image.DecodeConfig(bytes.NewReader(body))
 	if err != nil || format != "jpeg" && format != "png" || min(size.Width, size.Height) < leastPoster ||
 		max(size.Width, size.Height) > mostPoster || size.Width*size.Height > mostPixels {
-		return "", errPicture
+		return errPicture
 	}
 	select {
 	case s.pictures <- struct{}{}:
 		defer func() { <-s.pictures }()
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return ctx.Err()
 	}
 	if _, _, err := image.Decode(bytes.NewReader(body)); err != nil {
-		return "", errPicture
+		return errPicture
 	}
-	return format, nil
+	return nil
 }
 
 // dropPoster answers DELETE /assets/{asset}/poster: the program chooses.
