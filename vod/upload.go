@@ -40,6 +40,7 @@ type Upload struct {
 	SHA256      string   // announced, hex; empty: not. Once complete: measured
 	Hash        []byte   // state of the running SHA-256 …
 	Hashed      int64    // … over so many bytes
+	Placed      bool     // the film was put on Talk: where it is shown is the organizer's from then on
 	Created     time.Time
 	Touched     time.Time // last byte
 	Expires     time.Time // an open one goes from here

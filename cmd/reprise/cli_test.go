@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,17 @@ func TestScheduleVerbs(t *testing.T) {
 	}
 	if got := good(t, before, "schedule", "show", "--data", data); !strings.Contains(got, "test   2026-09-14 11:58") {
 		t.Errorf("list: %s", got)
+	}
+	// Films that came in by other ways stay, unless the file says that there are none.
+	films := regexp.MustCompile(`, films: \{[^}]*\}`)
+	later := films.ReplaceAllString(strings.ReplaceAll(eventYAML(asset), "2026-09-14 12:00", "2026-09-14 12:01"), "")
+	good(t, before, "schedule", "set", "--data", data, scratch(t, "later.yaml", later))
+	if got := good(t, before, "schedule", "show", "test", "--data", data); !strings.Contains(got, asset) || !strings.Contains(got, "2026-09-14 12:01") {
+		t.Errorf("a file that does not mention films: %s", got)
+	}
+	good(t, before, "schedule", "set", "--data", data, scratch(t, "none.yaml", films.ReplaceAllString(eventYAML(asset), ", films: {}")))
+	if got := good(t, before, "schedule", "show", "test", "--data", data); strings.Contains(got, asset) {
+		t.Errorf("films: {} keeps them: %s", got)
 	}
 	table := scratch(t, "talks.csv", "id,auditorium,starts,slot,title_fr,title_en,film\na,main,2026-09-14 12:00,10s,A,A,"+asset+"\nb,main,2026-09-14 12:00:05,,B,,"+asset+"\n")
 	_, stdout, stderr := cli(t, before, "schedule", "set", "--data", data, "--event", "test", table)

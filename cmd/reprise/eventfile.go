@@ -29,6 +29,7 @@ type eventFile struct {
 // talkLines is what a file says of a talk beside the event's own fields.
 type talkLines struct {
 	Line     int
+	NoFilms  bool                      // the file says that the talk has none, where it says nothing the stored ones stay
 	Captions map[event.Language]string // path per language, for films given by path
 }
 
@@ -187,6 +188,7 @@ func (f *eventFile) readTalks(m *mapping, languages []string, zone *time.Locatio
 		t.Starts = tm.local("starts", zone)
 		t.Slot = tm.duration("slot")
 		t.Spoken = event.Language(tm.text("spoken"))
+		named := tm.fields["films"] != nil
 		films := tm.byLanguage("films", languages)
 		t.Films = map[event.Language]string{}
 		for l, film := range films {
@@ -197,7 +199,7 @@ func (f *eventFile) readTalks(m *mapping, languages []string, zone *time.Locatio
 			captions[event.Language(l)] = path
 		}
 		tm.close()
-		f.addTalk(t, talkLines{Line: tm.line, Captions: captions}, tm.faults)
+		f.addTalk(t, talkLines{Line: tm.line, NoFilms: named && len(films) == 0, Captions: captions}, tm.faults)
 	}
 }
 

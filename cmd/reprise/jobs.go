@@ -75,10 +75,14 @@ func (h *house) turn(ctx context.Context, id vod.AssetID) (queue.Options, error)
 	return queue.Options{Priority: queue.Urgent, Due: airs}, nil
 }
 
-// airs returns when a talk that shows the asset goes on air next, or the start of the one that is
-// on air; zero: none will.
+// airs returns when a talk that shows the asset, or is to show it, goes on air
+// next, or the start of the one that is on air; zero: none will.
 func (h *house) airs(ctx context.Context, id vod.AssetID) (time.Time, error) {
 	events, err := h.rows.Events(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	meant, err := h.meant(ctx, id)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -86,7 +90,7 @@ func (h *house) airs(ctx context.Context, id vod.AssetID) (time.Time, error) {
 	for i := range events {
 		for k := range events[i].Talks {
 			t := &events[i].Talks[k]
-			if !shows(t, id) || t.Starts.Add(max(t.Slot, time.Hour)).Before(h.clock.Now()) {
+			if !shows(t, id) && !meant[eventTalk{events[i].ID, t.ID}] || t.Starts.Add(max(t.Slot, time.Hour)).Before(h.clock.Now()) {
 				continue
 			}
 			if first.IsZero() || t.Starts.Before(first) {
@@ -95,6 +99,27 @@ func (h *house) airs(ctx context.Context, id vod.AssetID) (time.Time, error) {
 		}
 	}
 	return first, nil
+}
+
+// eventTalk is a talk of an event.
+type eventTalk struct {
+	event event.ID
+	talk  event.TalkID
+}
+
+// meant are the talks that the asset was sent for.
+func (h *house) meant(ctx context.Context, id vod.AssetID) (map[eventTalk]bool, error) {
+	rows, err := h.rows.Uploads(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	found := map[eventTalk]bool{}
+	for i := range rows {
+		if rows[i].State == vod.UploadTaken && rows[i].Asset == id && rows[i].Talk != "" {
+			found[eventTalk{event.ID(rows[i].Event), event.TalkID(rows[i].Talk)}] = true
+		}
+	}
+	return found, nil
 }
 
 func shows(t *event.Talk, id vod.AssetID) bool {
@@ -156,6 +181,9 @@ func unfinished(a *vod.Asset) bool {
 // take makes an asset of an upload that is complete, puts it on its talk, and
 // tells both sides. It may run again after a kill, at any point.
 func (j *jobs) take(ctx context.Context, id string) error {
+	if err := j.spoken(ctx, vod.UploadID(id)); err != nil && !errors.Is(err, vod.ErrNotFound) {
+		return err
+	}
 	taken, err := j.ingester.Take(ctx, j.rows, vod.UploadID(id))
 	if errors.Is(err, vod.ErrNotFound) {
 		return nil // cancelled meanwhile
@@ -171,7 +199,7 @@ func (j *jobs) take(ctx context.Context, id string) error {
 		j.log.Info("upload refused", "upload_id", id, "reason", u.Reason)
 		return nil // the page says so: nobody waits for a letter
 	}
-	if err := j.putOn(ctx, &u, taken.Asset.ID); err != nil {
+	if err := j.putOn(ctx, &u, &taken.Asset); err != nil {
 		return err
 	}
 	if taken.Asset.State != vod.Ready || taken.Asset.Media == "" {
@@ -189,33 +217,37 @@ func (j *jobs) take(ctx context.Context, id string) error {
 	return j.post.judged(ctx, &taken.Asset) // of a film that is here already there is no more work to end with it
 }
 
-// putOn makes the asset of an upload the film of the talk it was sent for.
-func (j *jobs) putOn(ctx context.Context, u *vod.Upload, id vod.AssetID) error {
-	if u.Talk == "" {
-		return nil
+// spoken says of an upload in which language its sound is, when its sender did
+// not: recorders seldom do. It is the one language that the film is for, else the talk's own.
+func (j *jobs) spoken(ctx context.Context, id vod.UploadID) error {
+	u, err := j.rows.Upload(ctx, id)
+	if err != nil || u.Language != "" || u.State != vod.UploadComplete {
+		return err
 	}
-	var languages []event.Language
-	for _, l := range u.Languages {
-		languages = append(languages, event.Language(l))
-	}
-	for {
+	language := ""
+	if len(u.Languages) == 1 {
+		language = u.Languages[0]
+	} else if u.Talk != "" {
 		e, err := j.rows.Event(ctx, event.ID(u.Event))
 		if err != nil {
 			return err
 		}
-		changed, err := e.SetFilm(event.TalkID(u.Talk), languages, string(id))
-		if errors.Is(err, event.ErrNotFound) {
-			// The talk was taken off the programme while its film came in: the film is in the library.
-			j.log.Warn("the talk of an upload is gone", "upload_id", u.ID, "talk_id", u.Talk)
-			return nil
-		}
-		if err != nil || !changed {
-			return err
-		}
-		if _, err = j.rows.PutEvent(ctx, e); !errors.Is(err, event.ErrConflict) {
-			return err
+		for _, t := range e.Talks {
+			if t.ID == event.TalkID(u.Talk) {
+				language = string(t.Spoken)
+			}
 		}
 	}
+	if language == "" {
+		return nil
+	}
+	_, err = j.rows.UpdateUpload(ctx, id, func(row *vod.Upload) error {
+		if row.Language == "" && row.State == vod.UploadComplete {
+			row.Language = language
+		}
+		return nil
+	})
+	return err
 }
 
 // makeMedia makes the media of an asset, and tells who handed it in. A film
@@ -240,6 +272,9 @@ func (j *jobs) makeMedia(ctx context.Context, id string) error {
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if err := j.putReady(ctx, &asset); err != nil {
 			return err
 		}
 		if asset.Source.ID == before.Source.ID {

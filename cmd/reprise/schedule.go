@@ -28,6 +28,8 @@ func (scheduleCommand) Help() string {
 
 A talk table as CSV takes the place of the talks of an event that is stored already: give it with --event. The first line names the columns: id, auditorium, starts (2026-09-14 09:00), slot (minutes, or 1h15m), speakers (parted by /), spoken; and, by language or for all, title_fr, title_en, abstract_fr, film_fr, film, captions_fr. Commas or semicolons part the columns.
 
+A talk whose films the file does not mention keeps those it has (from uploads and hand-ins); films: {} takes them off.
+
 A running server on the same data folder follows within a second.
 
 Examples:
@@ -139,7 +141,38 @@ func (s *scheduleFile) read(ctx context.Context, h *house, p program) (eventFile
 	if err != nil {
 		return file, err
 	}
+	if err := h.keepFilms(ctx, file); err != nil {
+		return file, err
+	}
 	return file, h.lookUp(ctx, s.File, file)
+}
+
+// keepFilms gives talks whose films the file does not mention those that they
+// have: films come in by other ways, and a file with new hours must not lose them.
+func (h *house) keepFilms(ctx context.Context, file eventFile) error {
+	stored, err := h.rows.Event(ctx, file.Event.ID)
+	if errors.Is(err, event.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range file.Event.Talks {
+		t := &file.Event.Talks[i]
+		if len(t.Films) > 0 || file.Talks[t.ID].NoFilms {
+			continue
+		}
+		k := slices.IndexFunc(stored.Talks, func(s event.Talk) bool { return s.ID == t.ID })
+		if k < 0 {
+			continue
+		}
+		for l, film := range stored.Talks[k].Films {
+			if slices.Contains(file.Event.Languages, l) {
+				t.Films[l] = film
+			}
+		}
+	}
+	return nil
 }
 
 // lookUp checks that every film is there: an asset that can be used, or a file.

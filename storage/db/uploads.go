@@ -31,6 +31,7 @@ type uploadRow struct {
 	SHA256      string          `json:"sha256,omitempty"`
 	Hash        []byte          `json:"hash,omitempty"`
 	Hashed      int64           `json:"hashed,omitempty"`
+	Placed      bool            `json:"placed,omitempty"`
 	Created     time.Time       `json:"created,omitzero"`
 	Touched     time.Time       `json:"touched,omitzero"`
 	Expires     time.Time       `json:"expires,omitzero"`
