@@ -241,7 +241,7 @@ type titleInput struct {
 func (s *Server) renameAsset(ctx context.Context, in *titleInput) (*assetOutput, error) {
 	title := strings.TrimSpace(in.Body.Title)
 	if title == "" || !utf8.ValidString(title) || strings.ContainsFunc(title, isControl) {
-		return nil, wrong("body.title", "a line of text is needed")
+		return nil, wrong("body.title", "une ligne de texte est attendue", "a line of text is needed")
 	}
 	_, v, err := s.asset(ctx, callerOf(ctx), in.ID)
 	if err != nil {
@@ -408,7 +408,7 @@ func (s *Server) restoreAsset(ctx context.Context, in *restoreInput) (*assetOutp
 	}
 	if a.Media != in.Body.Media || a.State != vod.Ready {
 		if !slices.ContainsFunc(a.History, func(r vod.Revision) bool { return r.Media == in.Body.Media }) && a.Media != in.Body.Media {
-			return nil, wrong("body.media", "not a past revision of this film")
+			return nil, wrong("body.media", "ce n’est pas une version passée de cette vidéo", "not a past revision of this film")
 		}
 		if a, err = s.in.Recordings.Restore(ctx, in.ID, in.Body.Media); err != nil {
 			return nil, err

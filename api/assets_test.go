@@ -259,7 +259,7 @@ func TestPreviewOpensOneFilm(t *testing.T) {
 	if c.Staff || c.Kind != token.Playback || !c.MayMedia(mediaID) || !c.MayAsset("film-t1") || c.MayMedia("oldmedia") || c.MayTalk("main", "t1") || c.MayAuditorium("main") {
 		t.Errorf("claims %+v", c)
 	}
-	if !strings.HasSuffix(p.URL, "/preview/"+mediaID+"/multivariant.m3u8") || p.File == "" || p.Poster == "" || !p.Expires.Equal(noon.Add(12*time.Hour)) {
+	if !strings.HasSuffix(p.URL, "/preview/"+mediaID+"/multivariant.m3u8") || p.File == "" || p.Poster == "" || !p.Expires.Equal(noon.Add(previewLife)) {
 		t.Errorf("%+v", p)
 	}
 	short := "Authorization: Bearer " + w.mint("link", "event", staff, func(c *token.Claims) { c.Expires = noon.Add(time.Hour) })

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"reprise/event"
 	"reprise/vod"
 	"reprise/vod/ingest"
 	"reprise/vod/webvtt"
@@ -202,10 +203,11 @@ type putCuesInput struct {
 // putCues answers PUT /assets/{asset}/captions/{language}/cues.
 func (s *Server) putCues(ctx context.Context, in *putCuesInput) (*captionsOutput, error) {
 	var cues []webvtt.Cue
-	var faults []Fault
+	var faults []wrongField
 	for i, c := range in.Body.Cues {
 		if math.IsNaN(c.Start) || c.Start < 0 || c.End <= c.Start {
-			faults = append(faults, Fault{"body.cues[" + strconv.Itoa(i) + "]", "ends before it starts, or starts before the film"})
+			faults = append(faults, wrongField{"body.cues[" + strconv.Itoa(i) + "]",
+				[2]string{"finit avant de commencer, ou commence avant la vidéo", "ends before it starts, or starts before the film"}})
 		}
 		cues = append(cues, webvtt.Cue{ID: c.ID, Start: ofSeconds(c.Start), End: ofSeconds(c.End), Text: c.Text, Settings: c.Settings})
 	}
@@ -312,12 +314,22 @@ type generatedOutput struct {
 
 // generateCaptions answers POST /assets/{asset}/captions/{language}/generate.
 func (s *Server) generateCaptions(ctx context.Context, in *struct{ CaptionPath }) (*generatedOutput, error) {
-	a, _, err := s.asset(ctx, callerOf(ctx), in.ID)
+	a, v, err := s.asset(ctx, callerOf(ctx), in.ID)
 	if err != nil {
+		return nil, err
+	}
+	if err := languagesOf(&v.event, []event.Language{event.Language(in.Language)}); err != nil {
 		return nil, err
 	}
 	if !s.cfg.CaptionCommand {
 		return nil, ingest.ErrNoCommand
+	}
+	_, before, err := s.in.Recordings.Cues(ctx, in.ID, in.Language)
+	if err != nil && !errors.Is(err, ingest.ErrNoCaptions) {
+		return nil, err
+	}
+	if err == nil && byPeople(&before) {
+		return nil, errCaptionsThere // what somebody corrected by hand must not be lost to a program
 	}
 	if a.Playable() == "" {
 		return nil, ingest.ErrNoSound

@@ -167,16 +167,16 @@ func (s *Server) changeChapters(ctx context.Context, id vod.AssetID, guard *Guar
 
 // readChapters checks what somebody wrote and puts it in order. The result is never nil.
 func readChapters(marks []ChapterMark, length time.Duration) ([]vod.Chapter, error) {
-	var faults []Fault
+	var faults []wrongField
 	out := []vod.Chapter{}
 	for i, m := range marks {
 		at := "body.chapters[" + strconv.Itoa(i) + "]"
 		title := strings.TrimSpace(m.Title)
 		if title == "" || utf8.RuneCountInString(title) > longestTitle || !utf8.ValidString(title) || strings.ContainsFunc(title, isControl) {
-			faults = append(faults, Fault{at + ".title", "a line of text of at most 200 characters is needed"})
+			faults = append(faults, wrongField{at + ".title", [2]string{"une ligne de texte de 200 signes au plus est attendue", "a line of text of at most 200 characters is needed"}})
 		}
 		if math.IsNaN(m.Start) || m.Start < 0 || m.Start > longestFilm || length > 0 && m.Start >= length.Seconds() {
-			faults = append(faults, Fault{at + ".start", "not in the film"})
+			faults = append(faults, wrongField{at + ".start", [2]string{"hors de la vidéo", "not in the film"}})
 			continue
 		}
 		out = append(out, vod.Chapter{Start: timeline.TicksOf(time.Duration(m.Start * float64(time.Second))), Title: title})
@@ -184,7 +184,8 @@ func readChapters(marks []ChapterMark, length time.Duration) ([]vod.Chapter, err
 	slices.SortStableFunc(out, func(a, b vod.Chapter) int { return int(max(-1, min(1, a.Start-b.Start))) })
 	for i := 1; i < len(out); i++ {
 		if out[i].Start == out[i-1].Start {
-			faults = append(faults, Fault{"body.chapters", "two chapters begin at the same instant: " + strconv.FormatFloat(seconds(out[i].Start.Duration()), 'f', -1, 64)})
+			at := strconv.FormatFloat(seconds(out[i].Start.Duration()), 'f', -1, 64)
+			faults = append(faults, wrongField{"body.chapters", [2]string{"deux chapitres commencent au même instant\u00a0: " + at, "two chapters begin at the same instant: " + at}})
 		}
 	}
 	if faults != nil {

@@ -30,6 +30,7 @@ var (
 	errLanguage      = errors.New("not a language of the event")
 	errNoMail        = errors.New("no mail is sent from here")
 	errUploadDone    = errors.New("upload is complete already")
+	errCaptionsThere = errors.New("captions by hand are there")
 )
 
 // intakeAnswers is the second half of the table in errors.go: what concerns films on their way in.
@@ -76,6 +77,9 @@ var intakeAnswers = []answer{
 	{err: errInUseNow, status: http.StatusConflict, code: "busy", retry: 2,
 		title:  [2]string{"Occupé", "Busy"},
 		detail: [2]string{"Quelqu’un d’autre le modifie en ce moment\u00a0: réessayez dans quelques secondes.", "Somebody else is changing this right now: try again in a few seconds."}},
+	{err: errCaptionsThere, status: http.StatusConflict, code: "captions-exist",
+		title:  [2]string{"Sous-titres déjà là", "Captions are there"},
+		detail: [2]string{"Cette langue a des sous-titres donnés ou corrigés à la main\u00a0: supprimez-les d’abord pour en faire faire d’autres.", "This language has captions that were given or corrected by hand: remove them first to have others made."}},
 	{err: errPicture, status: http.StatusUnprocessableEntity, code: "picture-unreadable",
 		title:  [2]string{"Image illisible", "Picture cannot be read"},
 		detail: [2]string{"Ce n’est pas une image JPEG ou PNG lisible, de 320 à 8192 points de côté.", "This is not a readable JPEG or PNG picture of 320 to 8192 pixels a side."}},
@@ -178,13 +182,21 @@ func (*inUse) Error() string { return errAssetInUse.Error() }
 func (*inUse) Unwrap() error { return errAssetInUse }
 
 // invalid is errUnprocessable with what is wrong, for a rule that a schema cannot say.
-type invalid struct{ faults []Fault }
+type invalid struct{ faults []wrongField }
+
+// wrongField is one fault, in words of both languages.
+type wrongField struct {
+	location string
+	message  [2]string // French, English
+}
 
 func (*invalid) Error() string { return errUnprocessable.Error() }
 func (*invalid) Unwrap() error { return errUnprocessable }
 
 // wrong returns an invalid of one fault.
-func wrong(location, message string) error { return &invalid{[]Fault{{location, message}}} }
+func wrong(location, french, english string) error {
+	return &invalid{[]wrongField{{location, [2]string{french, english}}}}
+}
 
 // closed is errHandInClosed with the instant.
 type closed struct{ since time.Time }
@@ -196,7 +208,9 @@ func (*closed) Unwrap() error { return errHandInClosed }
 func (p *Problem) particulars(err error) {
 	var faulty *invalid
 	if errors.As(err, &faulty) {
-		p.Errors = faulty.faults
+		for _, f := range faulty.faults {
+			p.Errors = append(p.Errors, Fault{Location: f.location, Message: f.message[p.lang]})
+		}
 	}
 	var used *inUse
 	if errors.As(err, &used) {

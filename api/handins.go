@@ -186,12 +186,15 @@ func (s *Server) createHandIn(ctx context.Context, in *createHandInInput) (*hand
 	if err := checkHandIn(&h, &v.event, now); err != nil {
 		return nil, err
 	}
+	if !h.Until(true).After(now) {
+		return nil, wrong("body.deadline", "le délai est déjà passé", "the deadline is over already")
+	}
 	all, err := s.in.HandIns.HandIns(ctx, c.event)
 	if err != nil {
 		return nil, err
 	}
 	if len(all) >= mostHandIns {
-		return nil, wrong("body", "the event has too many hand-ins")
+		return nil, wrong("body", "l’événement a trop de dépôts", "the event has too many hand-ins")
 	}
 	// An organizer who heard no answer asks again: the same invitation is not made twice.
 	for i := range all {
@@ -215,7 +218,7 @@ func same(a, b *event.HandIn) bool {
 // answerHandIn answers with a hand-in, after the letter with its link was written down if there is to be one.
 func (s *Server) answerHandIn(ctx context.Context, h *event.HandIn, v *sight, invite bool) (*handInOutput, error) {
 	if invite {
-		invited, err := s.invite(ctx, h, &v.event)
+		invited, err := s.invite(ctx, h, v)
 		if err != nil {
 			return nil, err
 		}
@@ -230,21 +233,21 @@ func (s *Server) answerHandIn(ctx context.Context, h *event.HandIn, v *sight, in
 
 // checkHandIn says what is wrong with a hand-in.
 func checkHandIn(h *event.HandIn, e *event.Event, now time.Time) error {
-	var faults []Fault
-	fault := func(is bool, field, message string) {
+	var faults []wrongField
+	fault := func(is bool, field, french, english string) {
 		if is {
-			faults = append(faults, Fault{"body." + field, message})
+			faults = append(faults, wrongField{"body." + field, [2]string{french, english}})
 		}
 	}
-	fault(talkOf(e, h.Talk) == nil, "talk", "no such talk")
-	fault(languagesOf(e, h.Languages) != nil, "languages", "not a language of the event")
-	fault(h.Language != "fr" && h.Language != "en", "language", "letters and pages exist in fr and en")
-	fault(h.Name == "" || strings.ContainsFunc(h.Name, isControl), "name", "a line of text is needed")
-	fault(h.Email != "" && !mailAddress(h.Email), "email", "not a mail address")
-	fault(h.Organizer != "" && !mailAddress(h.Organizer), "organizer", "not a mail address")
-	fault(strings.ContainsFunc(h.Message, func(r rune) bool { return r != '\n' && r != '\r' && r != '\t' && isControl(r) }), "message", "holds control characters")
-	fault(h.Deadline.IsZero() || h.Deadline.After(now.Add(longestWait)), "deadline", "not within three years")
-	fault(!h.Lock.IsZero() && (h.Lock.Before(h.Deadline) || h.Lock.After(now.Add(longestWait))), "lock", "must not come before the deadline, or in more than three years")
+	fault(talkOf(e, h.Talk) == nil, "talk", "cette intervention n’existe pas", "no such talk")
+	fault(languagesOf(e, h.Languages) != nil, "languages", "ce n’est pas une langue de l’événement", "not a language of the event")
+	fault(h.Language != "fr" && h.Language != "en", "language", "les courriers et les pages existent en fr et en en", "letters and pages exist in fr and en")
+	fault(h.Name == "" || strings.ContainsFunc(h.Name, isControl), "name", "une ligne de texte est attendue", "a line of text is needed")
+	fault(h.Email != "" && !mailAddress(h.Email), "email", "ce n’est pas une adresse de courrier", "not a mail address")
+	fault(h.Organizer != "" && !mailAddress(h.Organizer), "organizer", "ce n’est pas une adresse de courrier", "not a mail address")
+	fault(strings.ContainsFunc(h.Message, func(r rune) bool { return r != '\n' && r != '\r' && r != '\t' && isControl(r) }), "message", "contient des caractères de commande", "holds control characters")
+	fault(h.Deadline.IsZero() || h.Deadline.After(now.Add(longestWait)), "deadline", "n’est pas dans les trois ans", "not within three years")
+	fault(!h.Lock.IsZero() && (h.Lock.Before(h.Deadline) || h.Lock.After(now.Add(longestWait))), "lock", "ne peut précéder la date limite, ni être dans plus de trois ans", "must not come before the deadline, or in more than three years")
 	if faults != nil {
 		return &invalid{faults}
 	}
@@ -369,14 +372,15 @@ func (s *Server) inviteHandIn(ctx context.Context, in *handInPathInput) (*handIn
 }
 
 // invite writes the letter with the link down, and notes that it was.
-func (s *Server) invite(ctx context.Context, h *event.HandIn, e *event.Event) (*event.HandIn, error) {
+func (s *Server) invite(ctx context.Context, h *event.HandIn, v *sight) (*event.HandIn, error) {
+	e := &v.event
 	switch {
 	case !h.Revoked.IsZero():
 		return nil, errRevoked
 	case s.in.Invite == nil:
 		return nil, errNoMail
 	case h.Email == "":
-		return nil, wrong("body.email", "the speaker's mail address is not known")
+		return nil, wrong("body.email", "l’adresse de l’intervenant n’est pas connue", "the speaker’s mail address is not known")
 	}
 	talk := talkOf(e, h.Talk)
 	if talk == nil {
@@ -386,7 +390,10 @@ func (s *Server) invite(ctx context.Context, h *event.HandIn, e *event.Event) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := s.in.Invite(ctx, Invitation{HandIn: *h, Event: *e, Talk: *talk, Link: link}); err != nil {
+	handedIn := slices.ContainsFunc(v.uploads, func(u vod.Upload) bool {
+		return u.HandIn == string(h.ID) && u.State == vod.UploadTaken
+	})
+	if err := s.in.Invite(ctx, Invitation{HandIn: *h, Event: *e, Talk: *talk, Link: link, HandedIn: handedIn}); err != nil {
 		return nil, err
 	}
 	invited, err := s.updateHandIn(ctx, h.ID, func(h *event.HandIn) error {

@@ -139,6 +139,8 @@ type Invitation struct {
 	Event  event.Event
 	Talk   event.Talk
 	Link   string // personal: a secret
+
+	HandedIn bool // a film came by it already
 }
 
 // ErrNoJob is what an adapter of Jobs returns for a job that is not there.

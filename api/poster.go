@@ -72,7 +72,7 @@ func (s *Server) posterAt(ctx context.Context, a *vod.Asset, v *sight, body []by
 	}
 	at := chosen.At
 	if at == nil || math.IsNaN(*at) || *at < 0 || *at > longestFilm || length > 0 && *at >= length.Seconds() {
-		return nil, wrong("body.at", "not in the film")
+		return nil, wrong("body.at", "hors de la vidéo", "not in the film")
 	}
 	return s.changePoster(ctx, a.ID, v, at, "")
 }

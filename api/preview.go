@@ -14,8 +14,9 @@ import (
 	"reprise/vod"
 )
 
-// previewLife is how long the addresses of a preview work.
-const previewLife = 12 * time.Hour
+// previewLife is how long the addresses of a preview work, also when the
+// hand-in that they were given to is withdrawn meanwhile: a film has to fit.
+const previewLife = 3 * time.Hour
 
 // Preview is a film before its hour, for those who made it.
 type Preview struct {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ func (c Config) Validate() error {
 	oneOf("log.level", c.Log.Level, fault, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, fault, "text", "json")
 	c.Ingest.validate(fault)
+	if scheme, _, ok := strings.Cut(c.Database.DSN, "://"); ok && scheme != "postgres" && scheme != "postgresql" {
+		fault("database.dsn", "%s:// is no database that Reprise knows: give postgres://… or the path of an SQLite file", scheme)
+	}
 	c.Storage.validate(fault)
 	c.Uploads.validate(fault)
 	if (c.HandIn.TermsFR == "") != (c.HandIn.TermsEN == "") {
@@ -88,6 +92,11 @@ func (i Ingest) validate(fault faultFunc) {
 	if i.MaxMemory < GiB {
 		fault("ingest.maxMemory", "%s is not at least 1GiB: ffmpeg could not start", i.MaxMemory)
 	}
+	for _, word := range []string{"{audio}", "{language}", "{output}"} {
+		if i.CaptionCommand != "" && !strings.Contains(i.CaptionCommand, word) {
+			fault("ingest.captionCommand", "%s is missing: docs/operator-guide.md has an example", word)
+		}
+	}
 	between("ingest.timeout", i.Timeout, time.Minute, 14*24*time.Hour, fault)
 }
 
@@ -98,6 +107,9 @@ func (s Storage) validate(fault faultFunc) {
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
 			fault("storage.s3.endpoint", "%q is not an address such as https://s3.example.org, without the bucket", s3.Endpoint)
 		}
+	}
+	if s3.Bucket != "" && !regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`).MatchString(s3.Bucket) {
+		fault("storage.s3.bucket", "%q is not a bucket's name: 3 to 63 small letters, figures, dots and hyphens", s3.Bucket)
 	}
 	if s3.Bucket == "" && (s3.Endpoint != "" || s3.AccessKeyID != "" || s3.SecretAccessKey != "") {
 		fault("storage.s3.bucket", "the bucket's name is missing: without it objects would lie on disk")

@@ -160,6 +160,7 @@ func (a *app) run(ctx context.Context) error {
 	background("playout", a.playout.Run)
 	background("queue", a.jobs.queue.Run)
 	background("unfinished recordings", a.jobs.resume)
+	background("sweep", a.jobs.tidy)
 	background("uploads", a.uploads.Run)
 	if a.cache != nil {
 		background("storage cache", a.keepAhead)

@@ -224,6 +224,10 @@ func checkPorts(_ context.Context, cfg configs.Config, _ program) []diagnosis {
 		} else if lockErr == nil {
 			lock.free()
 		}
+		if d.Health == broken && port.key == "metrics.listen" {
+			// A worker may have it; only a second server would not start.
+			d.Health, d.Advice = unwell, "if a reprise worker has it all is well; else set metrics.listen to a free address"
+		}
 		found = append(found, d)
 	}
 	return found

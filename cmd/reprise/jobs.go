@@ -162,7 +162,8 @@ func (j *jobs) mend(ctx context.Context, a *vod.Asset, anew bool) error {
 	case errors.Is(err, queue.ErrNotFound):
 	case err != nil:
 		return err
-	case status.State == queue.Done || status.State == queue.GivenUp && anew:
+	case status.State == queue.Done:
+	case status.State == queue.GivenUp && (anew || j.clock.Now().Sub(status.Finished) > tryAgain):
 	default:
 		return nil
 	}
@@ -305,7 +306,7 @@ func (j *jobs) generateCaptions(ctx context.Context, id string) error {
 // change and its job loses nothing. It keeps the order of what waits in step
 // with the programme, and removes what killed runs have left.
 func (j *jobs) resume(ctx context.Context) error {
-	version, swept, anew := int64(-1), j.clock.Now(), true
+	version, anew := int64(-1), true
 	var posted time.Time
 	for {
 		now, err := j.rows.Version(ctx)
@@ -318,10 +319,6 @@ func (j *jobs) resume(ctx context.Context) error {
 		if err == nil && j.clock.Now().Sub(posted).Abs() > postEvery {
 			posted = j.clock.Now()
 			err = j.post.mend(ctx)
-		}
-		if err == nil && j.clock.Now().Sub(swept).Abs() > sweepEvery {
-			swept = j.clock.Now()
-			err = j.sweep(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			j.log.Warn("the work is not in step with films and programme, next try soon", "error", err)
@@ -355,6 +352,7 @@ const (
 	reorderEvery = 15 * time.Second
 	postEvery    = 10 * time.Minute
 	sweepEvery   = 6 * time.Hour
+	tryAgain     = time.Hour // after work was given up, as long as nobody gives the film up
 	sweepLease   = time.Hour
 	mendRecent   = time.Hour // a change that was longer ago has its job, or had it lost at a start
 )
@@ -368,6 +366,18 @@ func (j *jobs) reorder(ctx context.Context, id vod.AssetID) error {
 		return err
 	}
 	return nil
+}
+
+// tidy removes what killed runs have left, now and then, until ctx ends.
+func (j *jobs) tidy(ctx context.Context) error {
+	for {
+		if err := j.clock.Wait(ctx, j.clock.Now().Add(sweepEvery)); err != nil {
+			return err
+		}
+		if err := j.sweep(ctx); err != nil && ctx.Err() == nil {
+			j.log.Warn("what killed runs left behind is not removed, next try later", "error", err)
+		}
+	}
 }
 
 // sweep removes what nothing names, on one node at a time.

@@ -92,8 +92,8 @@ func (p *post) inviter() func(context.Context, api.Invitation) error {
 		if err != nil {
 			return err
 		}
-		if !i.HandIn.Invited.IsZero() {
-			l.Kind = mail.Reminder
+		if !i.HandIn.Invited.IsZero() && !i.HandedIn {
+			l.Kind = mail.Reminder // it says that nothing has come yet
 		}
 		l.To, l.ReplyTo, l.Link, l.Note = i.HandIn.Email, i.HandIn.Organizer, i.Link, i.HandIn.Message
 		return p.write(ctx, l)

@@ -61,7 +61,7 @@ func runWorker(ctx context.Context, cfg configs.Config, d deps) (err error) {
 	j.handle(cfg.Ingest.Workers)
 	d.log.Info("working", "workers", cfg.Ingest.Workers)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, loop := range []func(context.Context) error{j.queue.Run, j.resume} {
+	for _, loop := range []func(context.Context) error{j.queue.Run, j.resume, j.tidy} {
 		group.Go(func() error { return loop(ctx) })
 	}
 	if l, err := listenMetrics(ctx, cfg); err != nil {
