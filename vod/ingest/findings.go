@@ -47,6 +47,8 @@ var catalogue = map[string]words{
 		en: "This file is not a video, or it is too damaged to be recognised. Open it in a player, then export it again as MP4."},
 	"not-film-image": {fatal: true, fr: "Ce fichier est une image, pas une vidéo.",
 		en: "This file is a picture, not a video."},
+	"not-film-document": {fatal: true, fr: "Ce fichier est une présentation, un document ou une archive (PowerPoint, PDF, ZIP…), pas une vidéo. Enregistrez-le ou exportez-le en vidéo (MP4).",
+		en: "This file is a presentation, a document or an archive (PowerPoint, PDF, ZIP…), not a video. Record it, or export it as a video (MP4)."},
 	"not-film-text": {fatal: true, fr: "Ce fichier est un texte, pas une vidéo, quel que soit son nom.",
 		en: "This file is text, not a video, whatever its name says."},
 	"index-missing": {fatal: true, fr: "La table des matières du fichier manque\u00a0: l’enregistrement ou la copie s’est arrêté avant la fin. Sans elle, rien ne peut être lu. Exportez ou copiez le fichier de nouveau.",

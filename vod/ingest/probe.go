@@ -31,7 +31,7 @@ type Probe struct {
 	Chapters []Chapter
 	Offset   time.Duration // to add to all times that ffmpeg gives, from its start of the film: those here have it (align)
 
-	Magic    string      // "image", "text", "mp4" or "": what the first bytes look like
+	Magic    string      // "image", "document", "text", "mp4" or "": what the first bytes look like
 	Movie    *cmaf.Movie // nil when it is not an MP4 or QuickTime file, or not a readable one
 	MovieErr error       // why Movie is nil
 	Said     []string    // what ffprobe said last, when Format is empty
@@ -153,6 +153,8 @@ func magic(head []byte) string {
 	case strings.HasPrefix(text, "\x89PNG"), strings.HasPrefix(text, "\xff\xd8\xff"), strings.HasPrefix(text, "GIF8"), strings.HasPrefix(text, "BM") && len(head) > 14,
 		strings.HasPrefix(text, "II*\x00"), strings.HasPrefix(text, "MM\x00*"), strings.HasPrefix(text, "RIFF") && len(head) >= 12 && text[8:12] == "WEBP":
 		return "image"
+	case strings.HasPrefix(text, "PK\x03\x04"), strings.HasPrefix(text, "%PDF-"), strings.HasPrefix(text, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), strings.HasPrefix(text, "{\\rtf"):
+		return "document" // Office old and new, PDF, ZIP
 	}
 	for _, b := range head {
 		if b < 0x20 && b != '\n' && b != '\r' && b != '\t' && b != '\f' && b != 0x1b {

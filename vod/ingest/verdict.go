@@ -101,6 +101,8 @@ func judgeUnreadable(p *Probe) vod.Finding {
 	switch {
 	case p.Magic == "image":
 		return finding("not-film-image")
+	case p.Magic == "document":
+		return finding("not-film-document")
 	case p.Magic == "text":
 		return finding("not-film-text")
 	case p.Movie != nil && p.Format == "":

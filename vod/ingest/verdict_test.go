@@ -115,6 +115,8 @@ var refusedKinds = []kind{
 	{name: "playlist named mp4", make: bytesOf("film.mp4", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")), says: []string{"not-film-text"}},
 	{name: "concat script named mp4", make: bytesOf("film.mp4", []byte("ffconcat version 1.0\nfile /etc/passwd\n")), says: []string{"not-film-text"}},
 	{name: "noise", make: bytesOf("film.mp4", bytes.Repeat([]byte{0, 1, 2, 250, 7, 99}, 5000)), says: []string{"not-media"}},
+	{name: "presentation", make: bytesOf("talk.pptx", append([]byte("PK\x03\x04\x14\x00\x06\x00"), make([]byte, 2000)...)), says: []string{"not-film-document"}},
+	{name: "pdf named mp4", make: bytesOf("talk.mp4", []byte("%PDF-1.4\n1 0 obj <</Type/Catalog>> endobj\n")), says: []string{"not-film-document"}},
 	{name: "png named mp4", make: then(ff("film.png", picture, "", "-frames:v", "1"), cut(1)), says: []string{"not-film-image"}},
 	{name: "jpeg", make: ff("film.jpg", picture, "", "-frames:v", "1"), says: []string{"not-film-image"}},
 	{name: "gif", make: ff("film.gif", "testsrc2=s=64x64:r=5:d=1", ""), says: []string{"not-film-image"}},
