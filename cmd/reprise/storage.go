@@ -30,7 +30,7 @@ type storageCopy struct {
 
 // Help is shown by 'reprise storage copy --help'.
 func (storageCopy) Help() string {
-	return `Copies originals, media and captions from the store of this configuration into another: from disk to S3, back, or between buckets. Each object is read back and compared. Run again after a break, it goes on where it was; run once more after the servers have changed over, it brings what came meanwhile. Nothing is deleted anywhere.
+	return `Copies originals, media and captions from the store of this configuration into another: from disk to S3, back, or between buckets. Each object is read back and compared. Run again after a break, it goes on where it was; run once more after the servers have changed over, it brings what came meanwhile. Nothing is deleted anywhere. Uploads that are not finished stay behind: their senders begin anew.
 
 To change a server over: copy while it runs, stop it, copy again (this takes a moment), start it with the new storage section.
 
