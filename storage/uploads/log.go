@@ -18,11 +18,13 @@ func newTusLogger(log *slog.Logger) *exp.Logger {
 	return exp.New(bridge{log.Handler()})
 }
 
+// bridgeLevel keeps tusd's warnings. What it calls an error is a refusal, or a
+// client that went away; what is really wrong here is logged where it is answered.
 func bridgeLevel(l exp.Level) slog.Level {
-	if l == exp.LevelInfo {
-		return slog.LevelDebug
+	if l == exp.LevelWarn {
+		return slog.LevelWarn
 	}
-	return min(slog.Level(l), slog.LevelWarn) // what it calls an error is a client that went away
+	return slog.LevelDebug
 }
 
 // Enabled implements slog.Handler of x/exp.
