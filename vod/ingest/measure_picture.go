@@ -32,7 +32,6 @@ type pictureWatch struct {
 	every int // pictures from one look at text to the next
 	text  *textReader
 
-	rest  []byte
 	tiles []byte // watchBlocks bytes a sample
 	count atomic.Int64
 }

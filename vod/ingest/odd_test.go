@@ -27,12 +27,6 @@ type oddRow struct {
 // says lists codes of findings.
 func says(codes ...string) []string { return codes }
 
-// worstOffset keeps the largest distance between picture and sound of a table.
-type worstOffset struct {
-	row     string
-	seconds float64
-}
-
 // testOdd runs a table: each row whole through Process.
 func testOdd(t *testing.T, rows []oddRow) {
 	t.Parallel()
