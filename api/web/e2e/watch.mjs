@@ -84,11 +84,17 @@ export async function auditorium(w, language, native, expect) {
     hour.includes('Eastern Time') === (language === 'en'),
     hour,
   );
-  const left = await page.evaluate(() => [
-    window.__reprise.now() - performance.timeOrigin - performance.now(),
-    document.querySelector('.number').innerText,
-  ]);
-  expect('the server’s clock is known', Math.abs(left[0]) < 100, left);
+  // Taken over a busy line it is in doubt at first; the page measures again every few seconds.
+  const off = () => window.__reprise.now() - performance.timeOrigin - performance.now();
+  await page
+    .waitForFunction(
+      () => Math.abs(window.__reprise.now() - performance.timeOrigin - performance.now()) < 100,
+      undefined,
+      { timeout: 15_000 },
+    )
+    .catch(() => {});
+  const left = await page.evaluate(off);
+  expect('the server’s clock is known', Math.abs(left) < 100, left);
   expect(
     'the slate plays',
     await reach(page, 'playing', () => window.__reprise.store.pictured && !window.__reprise.store.paused),
