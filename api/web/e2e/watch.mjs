@@ -86,13 +86,12 @@ export async function auditorium(w, language, native, expect) {
   );
   // Taken over a busy line it is in doubt at first; the page measures again every few seconds.
   const off = () => window.__reprise.now() - performance.timeOrigin - performance.now();
-  await page
-    .waitForFunction(
-      () => Math.abs(window.__reprise.now() - performance.timeOrigin - performance.now()) < 100,
-      undefined,
-      { timeout: 15_000 },
-    )
-    .catch(() => {});
+  await reach(
+    page,
+    'clock',
+    () => Math.abs(window.__reprise.now() - performance.timeOrigin - performance.now()) < 100,
+    15_000,
+  );
   const left = await page.evaluate(off);
   expect('the server’s clock is known', Math.abs(left) < 100, left);
   expect(
